@@ -1,0 +1,141 @@
+# Everything a developer or CI runs. `make` alone lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+include build/tools.mk
+
+MODULE      := github.com/rollback-project/rollback
+FUZZTIME    ?= 10s
+BENCHTIME   ?= 1s
+# How many packages are tested at a time; the default leaves a second core for
+# the servers and plugins that the tests start.
+TEST_FLAGS  ?=
+# The share of core/ statements that the tests must reach, in percent.
+COVERAGE    ?= 85
+
+# The version stamp: see internal/buildinfo. A checkout without tags leaves the
+# version to that package's default.
+VERSION := $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null))
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
+DATE    := $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ 2>/dev/null)
+STAMP   := $(MODULE)/internal/buildinfo
+LDFLAGS := -s -w \
+	$(if $(VERSION),-X $(STAMP).Version=$(VERSION)) \
+	$(if $(COMMIT),-X $(STAMP).Commit=$(COMMIT)) \
+	$(if $(DATE),-X $(STAMP).Date=$(DATE))
+
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags='$(LDFLAGS)'
+
+# The plugin folders with a main package; each builds to an executable of its own.
+PLUGINS := $(patsubst plugins/%/main.go,%,$(wildcard plugins/*/main.go))
+# Modules that only hold tests, so that what they import stays out of go.mod.
+TEST_MODULES := $(patsubst %/go.mod,%,$(wildcard test/*/go.mod))
+PROTOS := $(wildcard sdk/proto/rollback/plugin/v1/*.proto)
+
+##@ Build
+
+.PHONY: build
+build: bin/rollback plugins ## bin/rollback and the stand-alone plugins bin/rollback-KIND-NAME
+
+# Go knows best what changed, so the targets are phony and Go's cache decides.
+.PHONY: bin/rollback
+bin/rollback:
+	@if [ -d cmd/rollback ]; then $(GO_BUILD) -o $@ ./cmd/rollback; else echo "build: no cmd/rollback yet"; fi
+
+.PHONY: plugins
+plugins: $(PLUGINS:%=bin/rollback-%) ## only the plugins
+
+.PHONY: $(PLUGINS:%=bin/rollback-%)
+$(PLUGINS:%=bin/rollback-%): bin/rollback-%:
+	@$(GO_BUILD) -o $@ ./plugins/$*
+
+.PHONY: generate
+generate: $(GENERATORS) ## the Go code of the plugin protocol, from sdk/proto
+	@build/generate.sh .
+
+.PHONY: docs
+docs: ## the pages of docs/ that are written from the code
+	go run ./internal/docsgen
+
+.PHONY: demo
+demo: build ## a rollback from start to end in a sandbox on this machine
+	@build/demo.sh
+
+.PHONY: clean
+clean: ## removes what was built, but keeps the developer tools
+	@rm -rf bin/rollback bin/rollback-* .cache coverage* test-report*
+
+##@ Check
+
+.PHONY: check
+check: lint test ## what to run before each commit: lint and test
+
+.PHONY: test
+test: debian-packages $(GOTESTSUM) ## all tests, with the race detector, in random order, and the coverage of core/
+	@build/test.sh $(TEST_FLAGS)
+	@$(MAKE) --no-print-directory cover-check
+
+.PHONY: debian-packages
+debian-packages: ## the Debian packages that the tests run as real servers
+	@build/debian-packages.sh
+
+.PHONY: cover-check
+cover-check: ## is the coverage of core/ of the last `make test` high enough?
+	@build/coverage.sh .cache/coverage.out $(COVERAGE)
+
+.PHONY: cover
+cover: test ## the coverage of core/ as a page: .cache/coverage.html
+	@go tool cover -html=.cache/coverage.out -o .cache/coverage.html
+	@echo "cover: .cache/coverage.html"
+
+.PHONY: lint
+lint: lint-go lint-proto breaking ## format, go vet, golangci-lint, go.mod, protocol and generated code
+
+.PHONY: lint-go
+lint-go: $(GOFUMPT) $(GOLANGCI_LINT)
+	@build/lint.sh $(TEST_MODULES)
+
+.PHONY: lint-proto
+lint-proto: $(GENERATORS)
+ifneq ($(PROTOS),)
+	bin/buf lint
+	bin/buf format --diff --exit-code
+	@build/generate.sh --check
+else
+	@echo "lint: no sdk/proto yet"
+endif
+
+# AGAINST names another revision to compare with; AGAINST=none skips.
+.PHONY: breaking
+breaking: $(BUF) ## does the plugin protocol keep what the last release promised?
+	@build/breaking.sh $(AGAINST)
+
+.PHONY: vulncheck
+vulncheck: $(GOVULNCHECK) ## known vulnerabilities in what the code really calls
+	@build/vulncheck.sh
+
+.PHONY: hygiene
+hygiene: ## files too large or too long, unfinished marks, paths of one machine
+	@build/hygiene.sh
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for a short while (FUZZTIME=10s)
+	@build/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: ## all benchmarks (BENCHTIME=1s); docs/performance.md says what they mean
+	@build/bench.sh $(BENCHTIME)
+
+##@ Tools
+
+.PHONY: tools
+tools: $(TOOL_STAMPS) ## the pinned developer tools, into bin/
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
