@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 code=0
-bin/govulncheck ./... >"$out" 2>&1 || code=$?
+bin/govulncheck "${@:-./...}" >"$out" 2>&1 || code=$?
 if [ "$code" -ne 0 ] && grep -qiE 'fetching vulnerabilities|dial tcp|no such host|connection refused|proxyconnect|TLS handshake|i/o timeout' "$out" && ! grep -q '^Vulnerability #' "$out"; then
   echo "vulncheck: skipped, the vulnerability database cannot be reached from here:"
   tail -n 1 "$out" | cut -c1-200
