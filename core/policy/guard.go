@@ -1,0 +1,68 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/rollback-project/rollback/sdk/diag"
+)
+
+// Guard is a condition that a plan must satisfy.
+type Guard struct {
+	Name     string
+	Severity Severity
+	Range    diag.Range
+
+	condition condition
+}
+
+// condition is the guard's HCL.
+type condition interface {
+	evaluate(Facts) (passed bool, message string, ds diag.Diagnostics)
+}
+
+// Evaluate says whether the guard holds, and its error_message when not.
+// A condition that cannot be evaluated counts as not passed, and comes with diagnostics that point at it.
+func (g Guard) Evaluate(f Facts) (passed bool, message string, ds diag.Diagnostics) {
+	return g.condition.evaluate(f)
+}
+
+// Facts is what guards see: plan, now and operator.
+type Facts struct {
+	Plan     PlanFacts
+	Now      time.Time
+	Operator OperatorFacts
+}
+
+// PlanFacts is the variable plan.
+type PlanFacts struct {
+	Environment string         `cty:"environment"`
+	To          string         `cty:"to"`
+	Changes     []ChangeFacts  `cty:"changes"`
+	Summary     map[string]int `cty:"summary"`
+}
+
+// ChangeFacts is one element of plan.changes.
+type ChangeFacts struct {
+	Repo   string     `cty:"repo"`
+	App    string     `cty:"app"`
+	Action string     `cty:"action"`
+	Reason string     `cty:"reason"`
+	From   ImageFacts `cty:"from"`
+	To     ImageFacts `cty:"to"`
+}
+
+// ImageFacts is change.from and change.to.
+type ImageFacts struct {
+	Image  string `cty:"image"`
+	Tag    string `cty:"tag"`
+	Digest string `cty:"digest"`
+	// Created is RFC 3339, "" when unknown.
+	Created string            `cty:"created"`
+	Labels  map[string]string `cty:"labels"`
+}
+
+// OperatorFacts is the variable operator.
+type OperatorFacts struct {
+	User       string `cty:"user"`
+	ApprovedBy string `cty:"approved_by"`
+}
