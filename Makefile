@@ -10,8 +10,7 @@ include build/tools.mk
 MODULE      := github.com/rollback-project/rollback
 FUZZTIME    ?= 10s
 BENCHTIME   ?= 1s
-# How many packages are tested at a time; the default leaves a second core for
-# the servers and plugins that the tests start.
+# More flags for go test, such as -run=TestPlan.
 TEST_FLAGS  ?=
 # The share of core/ statements that the tests must reach, in percent.
 COVERAGE    ?= 85
