@@ -188,14 +188,14 @@ type Event struct {
 	Completed  *Completed
 }
 
-// Accepted: the orchestrator has taken a deployment. From here on things change.
+// Accepted says that the orchestrator has taken a deployment. From here on things change.
 type Accepted struct {
 	DeploymentID string
 	// Apps are those this deployment touches.
 	Apps []string
 }
 
-// Progress of one app.
+// Progress says how far one app is.
 type Progress struct {
 	App string
 	// Ready of Total new instances are up and healthy.
@@ -212,18 +212,18 @@ type Log struct {
 	Message string
 }
 
-// AppHealthy: the app runs the wanted image, all of it, healthy. At most once per app.
+// AppHealthy says that the app runs the wanted image, all of it, healthy. At most once per app.
 type AppHealthy struct {
 	App string
 	// Image is what was read back from the orchestrator.
 	Image string
 }
 
-// AppFailed: the app will not become healthy, or has not in time. At most once per app.
+// AppFailed says that the app will not become healthy, or has not in time. At most once per app.
 type AppFailed struct {
 	App   string
 	Fault *fault.Fault
 }
 
-// Completed: every app is healthy.
+// Completed says that every app is healthy.
 type Completed struct{}

@@ -1,0 +1,340 @@
+// Package apply carries a plan out: snapshots, wave by wave deployment,
+// verification of what runs, and putting everything back when it goes wrong.
+//
+// Whatever happens, Run ends by saying how every app stands.
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rollback-project/rollback/core/event"
+	"github.com/rollback-project/rollback/core/journal"
+	"github.com/rollback-project/rollback/core/plan"
+	"github.com/rollback-project/rollback/core/policy"
+	"github.com/rollback-project/rollback/sdk/fault"
+	"github.com/rollback-project/rollback/sdk/orchestrator"
+)
+
+// Orchestrator is what an operation needs of the orchestrator.
+type Orchestrator interface {
+	ListApps(ctx context.Context, req orchestrator.ListRequest, yield func(orchestrator.App) error) error
+	Snapshot(ctx context.Context, apps []string) ([]orchestrator.Snapshot, error)
+	Deploy(ctx context.Context, req orchestrator.DeployRequest, emit func(orchestrator.Event)) error
+	Restore(ctx context.Context, req orchestrator.RestoreRequest, emit func(orchestrator.Event)) error
+}
+
+// Recorder makes a journal entry durable before it returns.
+type Recorder interface {
+	Record(journal.Entry) error
+}
+
+// Options is one operation.
+type Options struct {
+	Header       journal.Header
+	Orchestrator Orchestrator
+	// Canceler is nil when the orchestrator cannot cancel.
+	Canceler orchestrator.Canceler
+	Journal  Recorder
+	Emit     event.Sink
+	Now      func() time.Time
+	// Timeout bounds one wave, and the restore of one wave.
+	Timeout   time.Duration
+	OnFailure policy.OnFailure
+	// Labels are put on every changed app, where the orchestrator has labels.
+	Labels map[string]string
+	// Interrupt is closed by the first Ctrl-C: stop, and restore.
+	Interrupt <-chan struct{}
+}
+
+// Result is how an operation ended.
+type Result struct {
+	Outcome event.Outcome
+	// Err is why it failed; nil when it did not.
+	Err error
+	// RestoreErr is why putting back failed as well; nil when it did not.
+	RestoreErr error
+	// AsBefore: whatever was changed has been put back, or nothing was changed.
+	AsBefore bool
+	// Apps tells how every changed app stands, in the plan's order.
+	Apps []AppState
+}
+
+// Standing is how an app stands.
+type Standing string
+
+// How an app may stand.
+const (
+	Pending   Standing = "pending"
+	Deploying Standing = "deploying"
+	Healthy   Standing = "healthy"
+	Failed    Standing = "failed"
+	Restored  Standing = "restored"
+	// Unknown: it was touched, and what it runs could not be read back.
+	Unknown Standing = "unknown"
+)
+
+// AppState is how one app stands.
+type AppState struct {
+	Repo, App string
+	// From and To are the plan's references.
+	From, To string
+	// Running is the reference last read from the orchestrator; "" when it was not.
+	Running  string
+	Standing Standing
+	// Problem says why it failed, for a person; "" when it did not.
+	Problem string
+}
+
+// errInterrupted is the cause of a stop that a person asked for.
+var errInterrupted = errors.New("interrupted")
+
+// grace is what a plugin gets beyond the timeout it was told, before it is taken for hung.
+const grace = 30 * time.Second
+
+// Run carries out the plan of o.Header under a lock that the caller holds.
+// A cancelled ctx is the second Ctrl-C, or a lost lock: everything stops where it is, nothing is put back,
+// and the result says what is where as far as it is known.
+func Run(ctx context.Context, o Options) Result {
+	r := newRun(o)
+	res := r.do(ctx)
+	res.Apps = r.apps
+	if err := o.Journal.Record(journal.Entry{Step: journal.Ended, Outcome: res.Outcome, Reason: reason(res)}); err != nil {
+		res.Err = errors.Join(res.Err, err)
+	}
+	return res
+}
+
+func reason(res Result) string {
+	if err := errors.Join(res.Err, res.RestoreErr); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// run is the state of one Run. It is used from one goroutine.
+type run struct {
+	Options
+	apps      []AppState
+	index     map[string]int
+	snapshots map[string]orchestrator.Snapshot
+	started   time.Time
+	// open are deployments accepted and not seen to their end.
+	open []string
+	// begun are the waves whose deployment may have been sent.
+	begun []int
+}
+
+func newRun(o Options) *run {
+	r := &run{Options: o, index: map[string]int{}, snapshots: map[string]orchestrator.Snapshot{}, started: o.Now()}
+	for _, wave := range o.Header.Plan.Waves() {
+		for _, c := range wave {
+			if i, seen := r.index[c.App]; seen {
+				// One app with two changed containers is one app.
+				r.apps[i].To += ", " + c.To.Image
+				r.apps[i].From += ", " + c.From.Image
+				continue
+			}
+			r.index[c.App] = len(r.apps)
+			r.apps = append(r.apps, AppState{Repo: c.Repo, App: c.App, From: c.From.Image, To: c.To.Image, Standing: Pending})
+		}
+	}
+	return r
+}
+
+func (r *run) do(ctx context.Context) Result {
+	if err := r.begin(ctx); err != nil {
+		return Result{Outcome: r.refusedOr(err), Err: err, AsBefore: true}
+	}
+	waves := r.Header.Plan.Waves()
+	for i, changes := range waves {
+		err := r.wave(ctx, i+1, len(waves), changes)
+		if err == nil {
+			continue
+		}
+		if len(r.begun) == 0 {
+			return Result{Outcome: r.refusedOr(err), Err: err, AsBefore: true}
+		}
+		return r.fail(ctx, err)
+	}
+	if err := r.verify(ctx, r.wanted()); err != nil {
+		return r.fail(ctx, fmt.Errorf("verify what runs: %w", err))
+	}
+	return Result{Outcome: event.Done}
+}
+
+// refusedOr tells an interrupt before any change from an error before any change.
+func (r *run) refusedOr(err error) event.Outcome {
+	if errors.Is(err, errInterrupted) || errors.Is(err, context.Canceled) {
+		return event.Interrupted
+	}
+	return event.Refused
+}
+
+// begin does all that changes nothing: journal, fingerprints, snapshots.
+func (r *run) begin(ctx context.Context) error {
+	header := r.Header
+	if err := r.Journal.Record(journal.Entry{Step: journal.Started, Header: &header}); err != nil {
+		return err
+	}
+	soft, stop := r.soft(ctx)
+	defer stop()
+	ids := make([]string, len(r.apps))
+	for i, a := range r.apps {
+		ids[i] = a.App
+	}
+	snapshots, err := r.Orchestrator.Snapshot(soft, ids)
+	if err != nil {
+		return r.interruptedOr(ctx, fmt.Errorf("read the configuration of the apps before changing them: %w", err))
+	}
+	if len(snapshots) != len(ids) {
+		return fmt.Errorf("read the configuration of the apps before changing them: asked for %d apps and got %d", len(ids), len(snapshots))
+	}
+	for _, s := range snapshots {
+		r.snapshots[s.App] = s
+	}
+	for _, c := range r.Header.Plan.Changes {
+		s, ok := r.snapshots[c.App]
+		if c.Wave == 0 {
+			continue
+		}
+		if !ok {
+			return fmt.Errorf("read the configuration of app %s before changing it: the orchestrator did not return it", c.App)
+		}
+		if c.Fingerprint != "" && s.Fingerprint != c.Fingerprint {
+			return fault.New(fault.Drifted, "app %s has changed since the plan was made: nothing was changed; make a new plan", c.App).On(c.App)
+		}
+	}
+	r.emit(event.Event{Type: event.Snapshot, Message: fmt.Sprintf("Read the configuration of %d apps, to put back if need be", len(ids)), Total: len(ids)})
+	if err := r.Journal.Record(journal.Entry{Step: journal.Snapshotted, Apps: ids}); err != nil {
+		return err
+	}
+	return r.interruptedOr(ctx, nil)
+}
+
+// wave deploys one wave and waits until it is healthy.
+func (r *run) wave(ctx context.Context, n, of int, changes []plan.Change) error {
+	soft, stop := r.soft(ctx)
+	defer stop()
+	if err := r.interruptedOr(ctx, nil); err != nil {
+		return err
+	}
+	req := orchestrator.DeployRequest{
+		OperationID: fmt.Sprintf("%s-w%d", r.Header.OperationID, n),
+		Timeout:     r.Timeout,
+		Labels:      r.Labels,
+	}
+	var ids []string
+	for _, c := range changes {
+		req.Changes = append(req.Changes, orchestrator.Change{
+			App: c.App, Container: c.Container, From: c.From.Image, To: c.To.Image, ExpectedFingerprint: c.Fingerprint,
+		})
+		ids = append(ids, c.App)
+	}
+	if err := r.Journal.Record(journal.Entry{Step: journal.WaveStarting, Wave: n, Apps: ids}); err != nil {
+		return err
+	}
+	r.emit(event.Event{Type: event.WaveStart, Wave: n, Waves: of, Total: len(ids), Message: fmt.Sprintf("Deploying %d apps", len(ids))})
+	for _, c := range changes {
+		r.emit(event.Event{Type: event.ApplyStart, Wave: n, Repo: c.Repo, App: c.App, From: c.From.Image, To: c.To.Image})
+	}
+	f := follower{run: r, wave: n, accepted: journal.Accepted, progress: event.ApplyProgress, healthy: Healthy, cancel: stop}
+	err := r.Orchestrator.Deploy(soft, req, f.event)
+	err = errors.Join(err, f.err)
+	if f.acceptedAny || fault.Is(err, fault.Indeterminate) || (err != nil && !nothingSent(err)) {
+		r.begun = append(r.begun, n)
+		r.mark(ids, Pending, Deploying)
+	}
+	if err == nil && !f.completed {
+		err = fault.New(fault.Internal, "the orchestrator plugin ended the deployment without saying that it is complete")
+	}
+	if err != nil {
+		return r.interruptedOr(ctx, err)
+	}
+	r.open = nil
+	return r.Journal.Record(journal.Entry{Step: journal.WaveHealthy, Wave: n})
+}
+
+// nothingSent reports whether err means that the orchestrator was not asked to change anything.
+func nothingSent(err error) bool {
+	switch fault.CodeOf(err) {
+	case fault.Invalid, fault.Unauthenticated, fault.PermissionDenied, fault.NotFound, fault.Drifted,
+		fault.Busy, fault.RateLimited, fault.Unavailable, fault.Unsupported:
+		return true
+	default:
+		return false
+	}
+}
+
+// soft returns a context that ends with ctx, at the first interrupt, or when a plugin has overrun its timeout by far.
+func (r *run) soft(ctx context.Context) (context.Context, context.CancelFunc) {
+	bounded, release := r.bounded(ctx)
+	soft, cancel := context.WithCancelCause(bounded)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-r.Interrupt:
+			cancel(errInterrupted)
+		case <-soft.Done():
+		}
+	}()
+	return soft, func() { cancel(context.Canceled); release(); <-done }
+}
+
+func (r *run) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if r.Timeout <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, r.Timeout+grace)
+}
+
+// interruptedOr returns errInterrupted, with err's text, when a person asked to stop or ctx has ended; else err.
+func (r *run) interruptedOr(ctx context.Context, err error) error {
+	if r.interrupted() || ctx.Err() != nil {
+		if err == nil {
+			return errInterrupted
+		}
+		return fmt.Errorf("%w: %w", errInterrupted, err)
+	}
+	return err
+}
+
+func (r *run) interrupted() bool {
+	select {
+	case <-r.Interrupt:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *run) emit(e event.Event) {
+	e.OperationID = r.Header.OperationID
+	e.At = r.Now()
+	if e.Elapsed == 0 {
+		e.Elapsed = e.At.Sub(r.started)
+	}
+	r.Emit(e)
+}
+
+// mark moves the named apps from one standing to another; apps that stand otherwise stay.
+func (r *run) mark(ids []string, from, to Standing) {
+	for _, id := range ids {
+		if a := &r.apps[r.index[id]]; a.Standing == from {
+			a.Standing = to
+		}
+	}
+}
+
+func (r *run) wanted() map[string][]string {
+	want := map[string][]string{}
+	for _, wave := range r.Header.Plan.Waves() {
+		for _, c := range wave {
+			want[c.App] = append(want[c.App], c.To.Image)
+		}
+	}
+	return want
+}

@@ -1,0 +1,133 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/rollback-project/rollback/core/event"
+	"github.com/rollback-project/rollback/core/journal"
+	"github.com/rollback-project/rollback/sdk/orchestrator"
+)
+
+// follower turns the events of one Deploy or Restore into journal entries, standings and events for the world.
+type follower struct {
+	*run
+	wave     int
+	accepted journal.Step
+	progress event.Type
+	// healthy is what a healthy app stands as.
+	healthy Standing
+	// cancel ends the following when the journal cannot be written any more.
+	cancel func()
+
+	acceptedAny, completed bool
+	err                    error
+}
+
+func (f *follower) event(e orchestrator.Event) {
+	switch {
+	case e.Accepted != nil:
+		f.acceptedAny = true
+		f.open = append(f.open, e.Accepted.DeploymentID)
+		if err := f.Journal.Record(journal.Entry{Step: f.accepted, Wave: f.wave, DeploymentID: e.Accepted.DeploymentID, Apps: e.Accepted.Apps}); err != nil && f.err == nil {
+			f.err = err
+			// Not from this goroutine: cancel waits for the watcher of the interrupt only, never for Deploy.
+			f.cancel()
+		}
+		f.emit(event.Event{
+			Type: event.Log, Wave: f.wave, DeploymentID: e.Accepted.DeploymentID,
+			Message: fmt.Sprintf("Deployment %s accepted for %s", e.Accepted.DeploymentID, strings.Join(e.Accepted.Apps, ", ")),
+		})
+	case e.Progress != nil:
+		f.emitApp(e.Progress.App, event.Event{Type: f.progress, Ready: e.Progress.Ready, Total: e.Progress.Total, Message: e.Progress.Message})
+	case e.AppHealthy != nil:
+		f.standing(e.AppHealthy.App, f.healthy, e.AppHealthy.Image, "")
+		done := event.ApplyComplete
+		if f.healthy == Restored {
+			done = event.RestoreProgress
+		}
+		f.emitApp(e.AppHealthy.App, event.Event{Type: done, Message: "healthy"})
+	case e.AppFailed != nil:
+		problem := e.AppFailed.Fault.Error()
+		f.standing(e.AppFailed.App, Failed, "", problem)
+		f.emitApp(e.AppFailed.App, event.Event{Type: event.ApplyErrored, Message: problem})
+	case e.Diagnostic != nil:
+		f.emit(event.Event{Type: event.Diagnostic, Diagnostic: e.Diagnostic, Message: e.Diagnostic.Summary})
+	case e.Log != nil:
+		f.emit(event.Event{Type: event.Log, App: e.Log.App, Message: e.Log.Message})
+	case e.Completed != nil:
+		f.completed = true
+	}
+}
+
+func (f *follower) standing(app string, s Standing, running, problem string) {
+	i, ok := f.index[app]
+	if !ok {
+		return
+	}
+	f.apps[i].Standing = s
+	if running != "" {
+		f.apps[i].Running = running
+	}
+	if problem != "" {
+		f.apps[i].Problem = problem
+	}
+}
+
+func (f *follower) emitApp(app string, e event.Event) {
+	e.App, e.Wave = app, f.wave
+	if i, ok := f.index[app]; ok {
+		e.Repo, e.From, e.To = f.apps[i].Repo, f.apps[i].From, f.apps[i].To
+	}
+	f.emit(e)
+}
+
+// verify reads back what the apps run and compares it with what they should.
+func (r *run) verify(ctx context.Context, want map[string][]string) error {
+	running, err := r.running(ctx)
+	if err != nil {
+		return err
+	}
+	var wrong []string
+	for id, images := range want {
+		have := running[id]
+		r.apps[r.index[id]].Running = strings.Join(have, ", ")
+		for _, image := range images {
+			if !slices.Contains(have, image) {
+				wrong = append(wrong, fmt.Sprintf("app %s runs %s instead of %s", id, orNothing(have), image))
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		sort.Strings(wrong)
+		return errors.New(strings.Join(wrong, "; "))
+	}
+	r.emit(event.Event{Type: event.Verify, Total: len(want), Message: fmt.Sprintf("Read back %d apps: each runs the image that was planned", len(want))})
+	return nil
+}
+
+func orNothing(images []string) string {
+	if len(images) == 0 {
+		return "nothing"
+	}
+	return strings.Join(images, ", ")
+}
+
+// running returns the images of every app in the plan's scope.
+func (r *run) running(ctx context.Context) (map[string][]string, error) {
+	running := map[string][]string{}
+	err := r.Orchestrator.ListApps(ctx, orchestrator.ListRequest{Scope: r.Header.Plan.Scope}, func(a orchestrator.App) error {
+		for _, c := range a.Images {
+			running[a.ID] = append(running[a.ID], c.Image)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the apps of %s: %w", r.Header.Plan.Environment, err)
+	}
+	return running, nil
+}
