@@ -88,6 +88,21 @@ func (s *Server) forbidden(id string) bool {
 // embeds are the optional parts of an app in an answer.
 type embeds struct{ tasks, failure, readiness, stats bool }
 
+// wants tells whether a recorded member belongs into the answer.
+func (e embeds) wants(member string) bool {
+	switch member {
+	case "tasks":
+		return e.tasks
+	case "lastTaskFailure":
+		return e.failure
+	case "readinessCheckResults":
+		return e.readiness
+	case "taskStats":
+		return e.stats
+	}
+	return true // counts and deployments are always there
+}
+
 // embedsOf reads ?embed=; the prefix apps. may be missing, unknown ones are
 // ignored.
 func embedsOf(names []string) embeds {
@@ -151,7 +166,9 @@ func (s *Server) showApp(r *runSpec, e embeds) object {
 	doc := cloneObject(r.Doc)
 	if r.Recorded != nil {
 		for k, v := range r.Recorded {
-			doc[k] = v
+			if e.wants(k) {
+				doc[k] = v
+			}
 		}
 		return doc
 	}

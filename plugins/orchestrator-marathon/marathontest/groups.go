@@ -130,22 +130,33 @@ func (s *Server) below(id string, specs map[string]*runSpec) []string {
 }
 
 // AddGroup puts a group and all below it into the root group as the document
-// says; its apps and pods are added as by AddApp and AddPod.
-func (s *Server) AddGroup(doc json.RawMessage) error {
+// says; its apps and pods are added as by AddApp and AddPod. Relative ids are
+// those of the group's members.
+func (s *Server) AddGroup(doc json.RawMessage) error { return s.addGroup("/", doc) }
+
+func (s *Server) addGroup(base string, doc json.RawMessage) error {
 	o := fields(doc)
-	id := absolute(text(o["id"]))
+	id := resolve(base, text(o["id"]))
+	member := func(m json.RawMessage) json.RawMessage {
+		c := cloneObject(fields(m))
+		if sub := text(c["id"]); sub != "" && !strings.HasPrefix(sub, "/") {
+			c["id"] = raw(resolve(id, sub))
+			return raw(c)
+		}
+		return m
+	}
 	for _, m := range list(o["apps"]) {
-		if err := s.AddApp(m); err != nil {
+		if err := s.AddApp(member(m)); err != nil {
 			return err
 		}
 	}
 	for _, m := range list(o["pods"]) {
-		if err := s.AddPod(m); err != nil {
+		if err := s.AddPod(member(m)); err != nil {
 			return err
 		}
 	}
 	for _, m := range list(o["groups"]) {
-		if err := s.AddGroup(m); err != nil {
+		if err := s.addGroup(id, m); err != nil {
 			return err
 		}
 	}
