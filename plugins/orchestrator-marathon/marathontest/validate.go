@@ -134,7 +134,7 @@ func appViolations(doc object) []violation {
 		all = append(all, violation{Path: path, Errors: []string{fmt.Sprintf(format, args...)}})
 	}
 	docker := fields(fields(doc["container"])["docker"])
-	if isNull(doc["cmd"]) && len(list(doc["args"])) == 0 && docker == nil && fields(fields(doc["container"])["appc"]) == nil {
+	if isNull(doc["cmd"]) && len(list(doc["args"])) == 0 && isNull(doc["container"]) {
 		add("/", "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'.")
 	}
 	if !isNull(doc["container"]) && text(fields(doc["container"])["type"]) == "DOCKER" && docker == nil {
