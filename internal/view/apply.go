@@ -1,0 +1,213 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/rollback-project/rollback/core/apply"
+	"github.com/rollback-project/rollback/core/event"
+	"github.com/rollback-project/rollback/internal/term"
+)
+
+// ProgressEvery is how often a line is written for an app that is still deploying.
+const ProgressEvery = 10 * time.Second
+
+// Progress writes an operation's events as plain lines, as they come. It is used from one goroutine.
+type Progress struct {
+	w     io.Writer
+	l     Look
+	quiet bool
+	// last is when a line about an app was last written, and what it said.
+	last map[string]progressLine
+}
+
+type progressLine struct {
+	at            time.Time
+	started       time.Time
+	ready, total  int
+	message       string
+	saidSomething bool
+}
+
+// NewProgress writes to w; quiet leaves everything out but failures and the restore.
+func NewProgress(w io.Writer, l Look, quiet bool) *Progress {
+	return &Progress{w: w, l: l, quiet: quiet, last: map[string]progressLine{}}
+}
+
+// Event shows one event.
+func (p *Progress) Event(e event.Event) {
+	switch e.Type {
+	case event.LockWait:
+		p.line("%s", term.Clean(e.Message))
+	case event.OperationStart:
+		p.note("Operation %s on %s", e.OperationID, term.Clean(e.Message))
+	case event.Snapshot, event.Preflight, event.Verify:
+		p.note("%s.", term.Clean(e.Message))
+	case event.WaveStart:
+		if e.Waves > 1 {
+			p.note("%s", p.l.Paint.Bold(fmt.Sprintf("Wave %d of %d", e.Wave, e.Waves)))
+		}
+	case event.ApplyStart:
+		p.last[e.App] = progressLine{at: e.At, started: e.At}
+		p.note("%s: Deploying... %s %s %s", p.l.Paint.Bold(term.Clean(e.App)), tagOf(e.From), p.l.sym("→", "->"), tagOf(e.To))
+	case event.ApplyProgress, event.RestoreProgress:
+		p.progress(e)
+	case event.ApplyComplete:
+		p.note("%s: %s after %s", p.l.Paint.Bold(term.Clean(e.App)), p.l.Paint.Green("Healthy"), p.since(e))
+	case event.ApplyErrored:
+		p.line("%s: %s: %s", p.l.Paint.Bold(term.Clean(e.App)), p.l.Paint.BoldRed("Failed"), term.Clean(e.Message))
+	case event.RestoreStart:
+		p.last = map[string]progressLine{}
+		p.line("\n%s", p.l.Paint.Yellow(term.Clean(e.Message)))
+	case event.RestoreComplete:
+		p.line("%s.", p.l.Paint.Green(term.Clean(e.Message)))
+	}
+}
+
+func (p *Progress) progress(e event.Event) {
+	last, known := p.last[e.App]
+	if !known {
+		last.started = e.At
+	}
+	verb := "Still deploying"
+	if e.Type == event.RestoreProgress {
+		verb = "Putting back"
+	}
+	changed := e.Message != last.message
+	if !changed && last.saidSomething && e.At.Sub(last.at) < ProgressEvery {
+		return
+	}
+	last.at, last.message, last.ready, last.total, last.saidSomething = e.At, e.Message, e.Ready, e.Total, true
+	p.last[e.App] = last
+	count := ""
+	if e.Total > 0 {
+		count = fmt.Sprintf(" %d of %d ready", e.Ready, e.Total)
+	}
+	message := ""
+	if e.Message != "" {
+		message = ": " + term.Clean(e.Message)
+	}
+	p.note("%s: %s...%s [%s elapsed]%s", p.l.Paint.Bold(term.Clean(e.App)), verb, count, Seconds(e.At.Sub(last.started)), message)
+}
+
+func (p *Progress) since(e event.Event) string { return Seconds(e.At.Sub(p.last[e.App].started)) }
+
+func (p *Progress) note(format string, args ...any) {
+	if !p.quiet {
+		p.line(format, args...)
+	}
+}
+
+func (p *Progress) line(format string, args ...any) { fmt.Fprintf(p.w, format+"\n", args...) }
+
+// Seconds rounds a duration for reading: 8s, 2m10s.
+func Seconds(d time.Duration) string { return d.Round(time.Second).String() }
+
+// tagOf is the tag of an image reference, for reading.
+func tagOf(image string) string {
+	name, digest, _ := strings.Cut(image, "@")
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+		return term.Clean(name[i+1:])
+	}
+	if digest != "" {
+		return ShortDigest(digest)
+	}
+	return term.Clean(image)
+}
+
+// End is what the end of an operation says beyond its result.
+type End struct {
+	OperationID, Environment, To string
+	Duration                     time.Duration
+	// Journal is where the operation's record is.
+	Journal string
+}
+
+// Applied writes how an operation ended: to a person who wants to know what runs now and what to do.
+func Applied(w io.Writer, l Look, res apply.Result, end End) {
+	fmt.Fprintln(w)
+	switch {
+	case res.Outcome == event.Nothing:
+		fmt.Fprintf(w, "%s Nothing was to do: every app already runs what %s asks for.\n", l.Paint.BoldGreen("Apply complete!"), term.Clean(end.To))
+	case res.Outcome == event.Done:
+		fmt.Fprintf(w, "%s %s is at %s: %d changed, all healthy, after %s.\n",
+			l.Paint.BoldGreen("Apply complete!"), term.Clean(end.Environment), term.Clean(end.To), len(res.Apps), Seconds(end.Duration))
+	case res.Outcome == event.Locked, res.Outcome == event.Refused:
+		fmt.Fprintf(w, "%s Nothing was changed.\n", l.Paint.BoldRed("Apply refused."))
+	case res.AsBefore && res.Outcome == event.Interrupted:
+		fmt.Fprintf(w, "%s Everything in %s is as before.\n", l.Paint.Yellow("Apply interrupted."), term.Clean(end.Environment))
+	case res.AsBefore:
+		fmt.Fprintf(w, "%s Everything in %s is as before.\n", l.Paint.BoldRed("Apply failed, and was put back."), term.Clean(end.Environment))
+		standings(w, l, res, false)
+	default:
+		fmt.Fprintf(w, "%s Something in %s is not as before:\n", l.Paint.BoldRed("Apply failed. A person is needed."), term.Clean(end.Environment))
+		standings(w, l, res, true)
+	}
+	if end.OperationID != "" && end.Journal != "" && res.Outcome != event.Nothing && res.Outcome != event.Locked {
+		fmt.Fprintf(w, "%s\n", l.Paint.Dim(fmt.Sprintf("Operation %s, recorded in %s", end.OperationID, end.Journal)))
+	}
+}
+
+// standings tells how every app stands, and with todo how to put it back by hand.
+func standings(w io.Writer, l Look, res apply.Result, todo bool) {
+	for _, a := range res.Apps {
+		running := a.Running
+		if running == "" {
+			running = "what it runs is not known"
+		} else {
+			running = "runs " + tagOf(running)
+		}
+		fmt.Fprintf(w, "  %-9s %s: %s", a.Standing, l.Paint.Bold(term.Clean(a.App)), running)
+		if a.Problem != "" {
+			fmt.Fprintf(w, " (%s)", term.Clean(a.Problem))
+		}
+		fmt.Fprintln(w)
+		if todo && a.Running != a.From {
+			fmt.Fprintf(w, "            before: %s\n", term.Clean(a.From))
+		}
+	}
+	if todo {
+		fmt.Fprintf(w, "\nTo put an app back, set its image to the one named as \"before\". What runs now:\n    rollback status%s\n", l.policyFlag())
+	}
+}
+
+// EventTo adds an event to the stream.
+func EventTo(s *Stream, e event.Event) {
+	level := "info"
+	if e.Type == event.ApplyErrored || (e.Type == event.OperationComplete && e.ExitCode != 0) {
+		level = "error"
+	}
+	fields := map[string]any{"operation_id": e.OperationID}
+	if e.App != "" || e.Repo != "" {
+		hook := map[string]any{"repo": e.Repo, "app": e.App, "elapsed_seconds": int(e.Elapsed.Seconds())}
+		if e.From != "" || e.To != "" {
+			hook["from"], hook["to"] = e.From, e.To
+		}
+		if e.Total > 0 {
+			hook["ready"], hook["total"] = e.Ready, e.Total
+		}
+		fields["hook"] = hook
+	}
+	if e.Wave > 0 {
+		fields["wave"] = e.Wave
+	}
+	if e.Waves > 0 {
+		fields["waves"] = e.Waves
+	}
+	if e.DeploymentID != "" {
+		fields["deployment_id"] = e.DeploymentID
+	}
+	if e.Diagnostic != nil {
+		fields["diagnostic"] = e.Diagnostic
+	}
+	if e.Type == event.OperationComplete {
+		fields["outcome"], fields["exit_code"] = e.Outcome, e.ExitCode
+	}
+	message := e.Message
+	if message == "" {
+		message = strings.TrimSpace(fmt.Sprintf("%s: %s", e.App, e.Type))
+	}
+	s.Write(level, string(e.Type), message, fields)
+}
