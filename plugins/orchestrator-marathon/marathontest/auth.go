@@ -155,6 +155,7 @@ func (s *Server) login(body []byte) *reply {
 		return message(http.StatusInternalServerError, "%s", err)
 	}
 	rep := jsonReply(http.StatusOK, map[string]any{"token": token})
+	//nolint:gosec // as DC/OS sets it; Secure would need https, which tests do without
 	rep.header.Set("Set-Cookie", (&http.Cookie{Name: "dcos-acs-auth-cookie", Value: token, Path: "/", HttpOnly: true}).String())
 	return rep
 }

@@ -41,7 +41,7 @@ func (w world) listen(query string) *reader {
 
 func (w world) open(url string) *reader {
 	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), "GET", url, nil)
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -330,7 +330,7 @@ func TestStandbyForwardsOrRedirects(t *testing.T) {
 			t.Errorf("redirected to %s", to)
 		}
 		for _, chunked := range []bool{false, true} {
-			req, err := http.NewRequestWithContext(t.Context(), "PUT", standby.URL+"/v2/apps/a", strings.NewReader(`{"cmd":"x"}`))
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, standby.URL+"/v2/apps/a", strings.NewReader(`{"cmd":"x"}`))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -125,13 +125,13 @@ func TestAutomaticModeDeploysByItself(t *testing.T) {
 
 func TestBasicAuth(t *testing.T) {
 	w := started(t, marathontest.Options{Basic: map[string]string{"u": "p"}})
-	status, header, body, _ := w.call(t.Context(), "GET", w.URL()+"/v2/apps", "")
+	status, header, body, _ := w.call(t.Context(), http.MethodGet, w.URL()+"/v2/apps", "")
 	if status != 401 || !strings.Contains(body, "<html>") || header.Get("Www-Authenticate") == "" {
 		t.Errorf("%d %s", status, body)
 	}
-	req, _ := http.NewRequestWithContext(t.Context(), "GET", w.URL()+"/v2/apps", nil)
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, w.URL()+"/v2/apps", nil)
 	req.SetBasicAuth("u", "p")
-	if status, _, _, _ := w.call(t.Context(), "GET", w.URL()+"/v2/apps", "", "Authorization", req.Header.Get("Authorization")); status != 200 {
+	if status, _, _, _ := w.call(t.Context(), http.MethodGet, w.URL()+"/v2/apps", "", "Authorization", req.Header.Get("Authorization")); status != 200 {
 		t.Errorf("%d", status)
 	}
 	for _, r := range w.Requests() {
@@ -188,7 +188,7 @@ func TestDCOSLoginsAndExpiry(t *testing.T) {
 	_, robot := login(signed("robot", now.Add(time.Minute), jwt.SigningMethodRS256, key))
 	apps := w.MarathonURL() + "/v2/apps"
 	get := func(url, auth string) (int, http.Header, string) {
-		status, header, body, err := w.call(t.Context(), "GET", url, "", "Authorization", auth)
+		status, header, body, err := w.call(t.Context(), http.MethodGet, url, "", "Authorization", auth)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,6 +19,8 @@ func (s *Server) groupsRoute(c *call, rest string) *reply {
 		return s.getGroup(c, absolute(rest))
 	case http.MethodPut, http.MethodPost:
 		return s.putGroup(c, absolute(rest))
+	case http.MethodDelete:
+		return s.deleteGroup(c, absolute(rest))
 	}
 	return notAllowed()
 }

@@ -64,6 +64,25 @@ func (s *Server) changeGroup(c *call, id string, specs map[string]*runSpec, meta
 	return s.changedReply(status, d.Version, d.ID)
 }
 
+// deleteGroup answers DELETE /v2/groups/{id}: all below it is stopped.
+func (s *Server) deleteGroup(c *call, id string) *reply {
+	if !s.hasGroup(id) {
+		return message(http.StatusNotFound, "Group '%s' does not exist", id)
+	}
+	specs := map[string]*runSpec{}
+	for sub := range s.st.Specs {
+		if inside(sub, id) {
+			specs[sub] = nil
+		}
+	}
+	d, rep := s.update(change{group: id, specs: specs, force: c.flag("force")})
+	if rep != nil {
+		return rep
+	}
+	maps.DeleteFunc(s.st.Groups, func(g string, _ object) bool { return g == id || inside(g, id) })
+	return s.changedReply(http.StatusOK, d.Version, d.ID)
+}
+
 // inside tells whether an id is below a group.
 func inside(id, group string) bool {
 	return strings.HasPrefix(id, strings.TrimSuffix(group, "/")+"/")
@@ -166,6 +185,11 @@ func (s *Server) member(group string, m json.RawMessage, specs map[string]*runSp
 	id := resolve(group, text(o["id"]))
 	if v := s.idViolations(id); v != nil {
 		return invalidObject(v...)
+	}
+	if parent(id) != group {
+		return invalidObject(violation{Path: "/id", Errors: []string{
+			"Identifier " + id + " is not child of " + group + ". Hint: use relative paths.",
+		}})
 	}
 	doc := s.complete(o)
 	doc["id"] = raw(id)

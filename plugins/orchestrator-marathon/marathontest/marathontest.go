@@ -154,7 +154,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	}
 	s, err := New(opts)
 	if err != nil {
-		l.Close()
+		_ = l.Close() // the other error is the one to tell
 		return nil, err
 	}
 	s.listener = l

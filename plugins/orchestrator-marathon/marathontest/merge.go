@@ -33,7 +33,7 @@ func (s *Server) merge(current, update object) object {
 	merged := cloneObject(current)
 	for k, v := range s.canonical(update) {
 		_, present := current[k]
-		if isNull(v) || k == "id" || k == "version" || !(known[k] || present) {
+		if isNull(v) || k == "id" || k == "version" || !known[k] && !present {
 			continue // null is as good as absent: nothing can be cleared
 		}
 		merged[k] = v

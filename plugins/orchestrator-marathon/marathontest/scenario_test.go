@@ -45,7 +45,7 @@ func TestUnhealthyAppDeploysForEver(t *testing.T) {
 	w.seed("/a", "reg/a:2", health)
 	w.Script(marathontest.Behaviour{App: "a", Tag: "1", Unhealthy: true})
 	got := w.do("PUT", "/v2/apps/a", image("/a", "reg/a:1")).want(t, 200)
-	w.Advance(time.Hour)
+	w.Advance(5 * time.Minute)
 	if len(w.deployments()) != 1 {
 		t.Fatal("the deployment ended by itself")
 	}
@@ -179,7 +179,7 @@ func TestDependenciesAreDeployedFirst(t *testing.T) {
 	if diff := cmp.Diff([]any{"/p/db", "/p/api", "/p/web"}, order); diff != "" {
 		t.Error(diff)
 	}
-	w.Advance(time.Hour)
+	w.Advance(5 * time.Minute)
 	if w.RunningImages("/p/db")["reg/db:1"] != 2 || w.RunningImages("/p/web")["reg/web:2"] != 2 {
 		t.Error("an unhealthy dependency does not block those that depend on it")
 	}
