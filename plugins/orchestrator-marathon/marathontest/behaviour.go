@@ -1,6 +1,7 @@
 package marathontest
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -65,6 +66,13 @@ func (s *Server) Unscript(app, tag string) {
 	}
 	s.st.Behaviours = left
 	s.notify()
+}
+
+// Behaviours are those that were scripted, in their order.
+func (s *Server) Behaviours() []Behaviour {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.st.Behaviours)
 }
 
 // behaviour is what the script says of a spec as it is now.

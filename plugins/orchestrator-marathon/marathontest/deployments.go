@@ -161,7 +161,21 @@ func (s *Server) deploymentsOf(id string) []map[string]string {
 			refs = append(refs, map[string]string{"id": d.ID})
 		}
 	}
+	for _, m := range s.st.Recorded.Deployments {
+		if recordedAffects(m, func(other string) bool { return other == id }) {
+			refs = append(refs, map[string]string{"id": text(fields(m)["id"])})
+		}
+	}
 	return refs
+}
+
+// recordedAffects tells whether a deployment that was seeded as a document
+// affects an id for which hit is true.
+func recordedAffects(m json.RawMessage, hit func(id string) bool) bool {
+	o := fields(m)
+	return slices.ContainsFunc(append(list(o["affectedApps"]), list(o["affectedPods"])...), func(id json.RawMessage) bool {
+		return hit(absolute(text(id)))
+	})
 }
 
 // deleteDeployment answers DELETE /v2/deployments/{id} (F7): without force it
@@ -170,7 +184,7 @@ func (s *Server) deploymentsOf(id string) []map[string]string {
 func (s *Server) deleteDeployment(c *call, id string) *reply {
 	i := slices.IndexFunc(s.st.Deployments, func(d *deployment) bool { return d.ID == id && s.visible(d) && !d.Finished })
 	if i < 0 {
-		return s.deleteRecorded(id)
+		return s.deleteRecorded(c, id)
 	}
 	d := s.st.Deployments[i]
 	if c.flag("force") {
@@ -195,12 +209,15 @@ func (s *Server) deleteDeployment(c *call, id string) *reply {
 }
 
 // deleteRecorded ends a deployment that was seeded as a document.
-func (s *Server) deleteRecorded(id string) *reply {
+func (s *Server) deleteRecorded(c *call, id string) *reply {
 	i := slices.IndexFunc(s.st.Recorded.Deployments, func(m json.RawMessage) bool { return text(fields(m)["id"]) == id })
 	if i < 0 {
 		return message(http.StatusNotFound, "DeploymentPlan %s does not exist", id)
 	}
 	s.st.Recorded.Deployments = slices.Delete(s.st.Recorded.Deployments, i, i+1)
+	if !c.flag("force") {
+		return s.changedReply(http.StatusOK, s.nextVersion(), s.newID())
+	}
 	return &reply{status: http.StatusAccepted}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -278,5 +279,26 @@ func TestPingAndInfoSpeakTheProfile(t *testing.T) {
 	}
 	if _, err := marathontest.New(marathontest.Options{Profile: "2.0"}); err == nil {
 		t.Error("an unknown profile is accepted")
+	}
+}
+
+func TestTLS(t *testing.T) {
+	lent := httptest.NewTLSServer(nil) // for its certificate
+	defer lent.Close()
+	w := started(t, marathontest.Options{TLS: lent.TLS})
+	if _, _, _, err := w.call(t.Context(), http.MethodGet, w.URL()+"/ping", ""); err == nil {
+		t.Error("a certificate that nobody vouches for is trusted")
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.URL()+"/ping", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := lent.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if lead := resp.Header.Get("X-Marathon-Leader"); lead != w.URL() {
+		t.Errorf("leader %s", lead)
 	}
 }

@@ -14,6 +14,10 @@ func (s *Server) want(r *runSpec, n int) {
 	r.Pending = n
 }
 
+// capacity is how many tasks of one app the cluster has room for; beyond it
+// offers do not fit.
+const capacity = 2000
+
 // launch starts what waits, if the backoff is over and offers come.
 func (s *Server) launch(r *runSpec) {
 	if r.Pending == 0 || r.Until.After(s.st.Now) {
@@ -23,7 +27,7 @@ func (s *Server) launch(r *runSpec) {
 	if s.behaviour(r).NoOffers {
 		return
 	}
-	for ; r.Pending > 0; r.Pending-- {
+	for ; r.Pending > 0 && len(r.Tasks) < capacity; r.Pending-- {
 		t := s.newTask(r)
 		r.Tasks = append(r.Tasks, t)
 		s.emitTask(r, t, "TASK_STAGING", "")

@@ -60,7 +60,6 @@ type habits struct {
 	offers       bool // the queue has since and processedOffersSummary, from 1.4
 	needsID      bool // an array element without id is a 422, from 1.4
 	typeErrors   int  // status of a JSON type error: 400, from 1.5 on 422
-	callbacks    bool // (un)subscribe_event exists, before 1.5
 	filterEvents bool // ?event_type works, from 1.3.7
 
 	erasesExecutor bool // a merge without executorResources erases it, from 1.6.352
@@ -74,14 +73,13 @@ type habits struct {
 	closesSlow     bool // a slow SSE consumer is cut off instead of losing events, from 1.8
 	launchDelay    int  // default of maxLaunchDelaySeconds
 	oldPing        bool // pong ends with a line feed
-	details        bool // validation errors say details, not the bean validation's errors (before 0.15)
 }
 
 // table holds the habits of every profile; later rows start from earlier ones.
 var table = func() map[Profile]habits {
 	h := habits{
-		version: "0.16.0", steps: stepsFlat, legacyFields: true, typeErrors: 400, callbacks: true,
-		noLeader: 503, unknownRoute: 404, launchDelay: 3600, oldPing: true, details: true,
+		version: "0.16.0", steps: stepsFlat, legacyFields: true, typeErrors: 400,
+		noLeader: 503, unknownRoute: 404, launchDelay: 3600, oldPing: true,
 	}
 	t := map[Profile]habits{Profile016: h}
 	h.version, h.steps = "1.1.1", stepsType
@@ -94,7 +92,7 @@ var table = func() map[Profile]habits {
 	h.patch, h.header, h.pods, h.instanceKey, h.offers, h.needsID, h.oldPing = true, true, true, true, true, true, false
 	t[Profile14] = h
 	h.version = "1.5.18"
-	h.legacyFields, h.callbacks, h.typeErrors, h.maxRunning, h.plans = false, false, 422, true, planParam
+	h.legacyFields, h.typeErrors, h.maxRunning, h.plans = false, 422, true, planParam
 	t[Profile15] = h
 	h.version, h.erasesExecutor, h.failReason = "1.6.352", true, true
 	t[Profile16] = h

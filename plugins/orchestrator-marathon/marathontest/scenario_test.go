@@ -493,3 +493,47 @@ func TestSnapshotGoesOnInAnotherServer(t *testing.T) {
 		t.Error("a broken snapshot is loaded")
 	}
 }
+
+func TestForeignDeploymentsLockUntilTheyGo(t *testing.T) {
+	w := newWorld(t, marathontest.Options{})
+	w.seed("/a", "reg/a:2")
+	foreign := json.RawMessage(`{"id":"theirs","version":"2019-01-01T00:00:00.000Z","affectedApps":["/a"],"steps":[],"currentActions":[],"currentStep":1,"totalSteps":1}`)
+	w.RecordDeployment(foreign)
+	got := w.do("PUT", "/v2/apps/a", image("/a", "reg/a:1")).want(t, 409)
+	if got.at(t, "deployments.0.id") != "theirs" {
+		t.Error(got.body)
+	}
+	if id := w.do("GET", "/v2/apps/a", "").at(t, "app.deployments.0.id"); id != "theirs" {
+		t.Errorf("the app shows %v", id)
+	}
+	w.do("PUT", "/v2/apps/a?force=true", image("/a", "reg/a:1")).want(t, 200)
+	if w.Settle(time.Minute); len(w.deployments()) != 0 {
+		t.Error("force does not cancel it")
+	}
+	w.RecordDeployment(foreign)
+	w.do("DELETE", "/v2/deployments/theirs", "").want(t, 200)
+	w.RecordDeployment(foreign)
+	w.do("DELETE", "/v2/deployments/theirs?force=true", "").want(t, 202)
+	w.do("DELETE", "/v2/deployments/theirs", "").want(t, 404)
+}
+
+func TestAppOutsideItsGroupIsRefused(t *testing.T) {
+	w := newWorld(t, marathontest.Options{})
+	got := w.do("PUT", "/v2/groups", `{"id":"/g","apps":[{"id":"/a","cmd":"x"}]}`).want(t, 422)
+	if !strings.Contains(got.body, "is not child of /g") {
+		t.Error(got.body)
+	}
+}
+
+func TestRecordedCountsEndWhenSomethingHappens(t *testing.T) {
+	w := newWorld(t, marathontest.Options{})
+	w.seed("/a", "reg/a:2", `"tasksRunning":7`)
+	if n := w.do("GET", "/v2/apps/a", "").at(t, "app.tasksRunning"); n != json.Number("7") {
+		t.Errorf("tasksRunning = %v", n)
+	}
+	w.Script(marathontest.Behaviour{App: "/a", CrashLoop: true})
+	w.Advance(400 * time.Millisecond)
+	if n := w.do("GET", "/v2/apps/a", "").at(t, "app.tasksRunning"); n == json.Number("7") {
+		t.Error("still the recorded count after a crash")
+	}
+}

@@ -50,7 +50,7 @@ func (s *Server) add(doc json.RawMessage, pod bool) error {
 	}
 	s.put(r)
 	s.remember(r)
-	for range r.instances() {
+	for range min(r.instances(), capacity) {
 		r.Tasks = append(r.Tasks, s.settled(r))
 	}
 	s.adopt(r)

@@ -100,6 +100,8 @@ func (s *Server) Snapshot() ([]byte, error) {
 }
 
 // Load replaces the server's state by a snapshot, also one of another profile.
+// The virtual clock goes on from the snapshot's time, or from Options.Start if
+// that is later.
 func (s *Server) Load(snapshot []byte) error {
 	st := newState(s.opts.Start)
 	if err := json.Unmarshal(snapshot, &st); err != nil {
@@ -107,6 +109,9 @@ func (s *Server) Load(snapshot []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.opts.Start.After(st.Now) {
+		st.Now = s.opts.Start
+	}
 	s.st = st
 	s.notify()
 	return nil

@@ -44,10 +44,11 @@ type taskFailure struct {
 
 // instances is how many instances the definition asks for.
 func (r *runSpec) instances() int {
+	n := number(r.Doc["instances"], 1)
 	if r.Pod {
-		return int(number(fields(r.Doc["scaling"])["instances"], 1))
+		n = number(fields(r.Doc["scaling"])["instances"], 1)
 	}
-	return int(number(r.Doc["instances"], 1))
+	return int(max(0, min(n, 1e6)))
 }
 
 // checks are the spec's health checks; a pod's are in its containers.
@@ -111,6 +112,7 @@ func (s *Server) fail(r *runSpec, t *task, state, text string) {
 
 // remove takes a task out with a last status.
 func (s *Server) remove(r *runSpec, t *task, state, text string) {
+	r.Recorded = nil
 	r.Tasks = slices.DeleteFunc(r.Tasks, func(o *task) bool { return o == t })
 	s.emitTask(r, t, state, text)
 }
@@ -192,6 +194,7 @@ func (s *Server) check(r *runSpec, t *task, b Behaviour) {
 	}
 	if alive != t.Alive || !t.Checked {
 		t.Checked, t.Alive = true, alive
+		r.Recorded, t.Recorded = nil, nil
 		s.emitHealth(r, t)
 	}
 	if !alive {

@@ -2,6 +2,7 @@ package marathontest
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -112,19 +113,20 @@ func (s *Server) conflicts(p prepared, force bool) ([]*deployment, *reply) {
 	for id := range p.target {
 		held = held || s.st.Locked[id]
 	}
-	for _, foreign := range s.st.Recorded.Deployments {
-		o := fields(foreign)
-		for _, m := range append(list(o["affectedApps"]), list(o["affectedPods"])...) {
-			if _, ok := p.target[absolute(text(m))]; ok {
-				held = true
-				ids = append(ids, map[string]string{"id": text(o["id"])})
-				break
-			}
+	foreign := func(m json.RawMessage) bool {
+		return recordedAffects(m, func(id string) bool { _, ok := p.target[id]; return ok })
+	}
+	if force {
+		s.st.Recorded.Deployments = slices.DeleteFunc(s.st.Recorded.Deployments, foreign)
+		return found, nil
+	}
+	for _, m := range s.st.Recorded.Deployments {
+		if foreign(m) {
+			held = true
+			ids = append(ids, map[string]string{"id": text(fields(m)["id"])})
 		}
 	}
 	switch {
-	case force:
-		return found, nil
 	case len(found) > 0 || held:
 		return nil, jsonReply(http.StatusConflict, map[string]any{"message": lockedMessage, "deployments": ids})
 	case s.habits.maxRunning && s.listed() >= s.opts.MaxRunning:
