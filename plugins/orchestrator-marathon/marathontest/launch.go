@@ -16,7 +16,7 @@ func (s *Server) want(r *runSpec, n int) {
 
 // capacity is how many tasks of one app the cluster has room for; beyond it
 // offers do not fit.
-const capacity = 2000
+const capacity = 500
 
 // launch starts what waits, if the backoff is over and offers come.
 func (s *Server) launch(r *runSpec) {
@@ -195,12 +195,12 @@ func (s *Server) tasksRoute(c *call, rest string) *reply {
 		if r.Pod || s.forbidden(r.ID) {
 			continue
 		}
-		for i, t := range r.Tasks {
+		for _, t := range r.Tasks {
 			staging := t.Started.IsZero()
 			if status := c.query["status"]; len(status) > 0 && staging != (status[0] == "staging") {
 				continue
 			}
-			tasks = append(tasks, s.showTasks(r)[i])
+			tasks = append(tasks, s.showTask(r, t))
 		}
 	}
 	return jsonReply(http.StatusOK, map[string]any{"tasks": tasks})

@@ -1,15 +1,3 @@
-// Package marathontest is an in-process server of the Marathon v2 REST API for
-// tests and for the sandbox.
-//
-// It keeps Marathon's promises and its traps: updates that merge one level
-// deep, a definition that is visible before any task runs it, deployments
-// that never time out, locks, lost answers and events that come late, twice
-// or not at all. A Profile says which release it imitates. What it does is
-// described by sections 1 to 6 of the project's Marathon notes; the numbers
-// F1 to F12 in comments are those of its list of demands.
-//
-// Time is virtual. Without Auto nothing moves until Advance or Step is called,
-// so that a test never sleeps; with it a goroutine lets time pass.
 package marathontest
 
 import (
