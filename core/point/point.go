@@ -19,7 +19,9 @@ type Release struct {
 	Created  time.Time
 	// CreatedFrom is the source of Created.
 	CreatedFrom registry.DateSource
-	Labels      map[string]string
+	// Deployed is when the orchestrator began to run it; set only where points come from deployments (see Deployed).
+	Deployed time.Time
+	Labels   map[string]string
 	// Unpullable says what is missing of the image; "" as long as nothing is known to be missing.
 	Unpullable string
 	// Quarantined says why the image is known bad; "" when it is not.
@@ -31,10 +33,15 @@ type Repo struct {
 	Name string
 	// Repository is the full image name without tag.
 	Repository string
+	// Tags counts all tags of the repo, Matched those of the branch.
+	Tags, Matched int
 	// Releases in total order, newest first: created, then build, then tag.
+	// Where points come from deployments, When takes the place of created, and a release is there once a deployment.
 	Releases []Release
-	// Skipped are tags of the branch that are no usable release.
+	// Skipped are tags of the branch that are no usable release, newest build first.
 	Skipped []registry.Skipped
+	// Unordered: the plugin did not send newest builds first, so everything was read.
+	Unordered bool
 	// Complete: Releases reaches down to the oldest tag. Otherwise nothing is known before Horizon.
 	Complete bool
 	// Horizon is the oldest instant down to which Releases is certain; meaningful when not Complete.
@@ -67,9 +74,17 @@ type Choice struct {
 	Release *Release
 	// Words tells the reason to a person in one sentence.
 	Words string
+	// Problem says why Release cannot or must not be deployed (parts of it are gone, or it is quarantined)
+	// and which older one could; "" when nothing is known against it. The selection stays what it is.
+	Problem string
+	// NextOlder is the next older release with nothing against it; set only with Problem, nil when none is known.
+	NextOlder *Release
+	// NeedsOlder, when not zero, says that the repo must be read further, down to the newest release before
+	// this instant, before anything can be chosen. Reason is then UnknownReason.
+	NeedsOlder time.Time
 }
 
-// Point is a restore point.
+// Point is a restore point: a day or instant on which at least one repo has a retained release.
 type Point struct {
 	// Date is its name: 2019-06-01 for a day, RFC 3339 for a release instant.
 	Date string
@@ -79,7 +94,60 @@ type Point struct {
 	Choices []Choice
 }
 
-// Warning is something a person should know about the timeline.
-type Warning struct {
-	Repo, Summary, Detail string
+// Choice returns what a repo gets; false when the point has no such repo.
+func (p *Point) Choice(repo string) (Choice, bool) {
+	for _, c := range p.Choices {
+		if c.Repo == repo {
+			return c, true
+		}
+	}
+	return Choice{}, false
+}
+
+// When is the instant that places the release on the timeline: Deployed if that is set, else Created.
+func (r *Release) When() time.Time {
+	if !r.Deployed.IsZero() {
+		return r.Deployed
+	}
+	return r.Created
+}
+
+// Bad says why the release cannot or must not be deployed; "" when nothing is known against it.
+func (r *Release) Bad() string {
+	switch {
+	case r.Quarantined != "":
+		return "is quarantined: " + r.Quarantined
+	case r.Unpullable != "":
+		return "can no longer be pulled: " + r.Unpullable
+	}
+	return ""
+}
+
+// Mark notes what is known against a digest: what of it can no longer be pulled, or why it is known bad.
+// An empty string leaves what is known. It reports whether the repo has the digest.
+// Releases already handed out by Build keep what they said: build the timeline again.
+func (r *Repo) Mark(digest, unpullable, quarantined string) bool {
+	found := false
+	for i := range r.Releases {
+		rel := &r.Releases[i]
+		if rel.Digest == "" || rel.Digest != digest {
+			continue
+		}
+		found = true
+		if unpullable != "" {
+			rel.Unpullable = unpullable
+		}
+		if quarantined != "" {
+			rel.Quarantined = quarantined
+		}
+	}
+	return found
+}
+
+// newestFirst is the total order of one repo's releases: instant, then build, then tag.
+func newestFirst(a, b *Release) int {
+	if c := b.When().Compare(a.When()); c != 0 {
+		return c
+	}
+	return registry.CompareTags(registry.Tag{Name: b.Tag, Build: b.Build}, registry.Tag{Name: a.Tag, Build: a.Build})
 }
