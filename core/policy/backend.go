@@ -19,6 +19,7 @@ type Backend struct {
 type body interface {
 	decode(schema.Schema) (schema.Config, diag.Diagnostics)
 	locate(diag.Diagnostics) diag.Diagnostics
+	texts() []string
 }
 
 // Decode checks the body against the plugin's schema and returns its values.
@@ -27,3 +28,7 @@ func (b Backend) Decode(s schema.Schema) (schema.Config, diag.Diagnostics) { ret
 
 // Locate adds file, line and snippet to diagnostics that carry only a path inside the block.
 func (b Backend) Locate(ds diag.Diagnostics) diag.Diagnostics { return b.body.locate(ds) }
+
+// Secrets are the values that must not be shown, as far as Decode has met them: those of sensitive attributes, and
+// what sensitive variables put into others. Policy.Secrets does not contain the former. Longest first.
+func (b Backend) Secrets() []string { return b.body.texts() }
