@@ -101,7 +101,7 @@ func (l *loader) settings() {
 	a.text("environment", &s.Environment)
 	if r, ok := a.text("to", &s.To); ok && !validWhen(s.To) {
 		r.problem(r.at(), "Invalid point in time", fmt.Sprintf(
-			`%q names no point. Write a day ("2019-06-01"), an instant ("2019-06-01T10:00:00Z"), "today", "yesterday", or "-1" for the point before the current one.`, s.To))
+			`%q names no point. Write a day ("2019-06-01"), an instant ("2019-06-01T10:00:00Z"), "yesterday", or "-1" for the point before the current one.`, s.To))
 	}
 	name := ""
 	if r, ok := a.text("timezone", &name); ok {
@@ -119,7 +119,7 @@ var before = regexp.MustCompile(`^-[1-9][0-9]{0,5}$`)
 
 // validWhen reports whether WHEN (DESIGN.md section 4) has one of its forms.
 func validWhen(when string) bool {
-	if when == "today" || when == "yesterday" || before.MatchString(when) {
+	if when == "yesterday" || before.MatchString(when) {
 		return true
 	}
 	_, errDay := time.Parse(time.DateOnly, when)

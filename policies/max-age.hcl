@@ -1,0 +1,27 @@
+# No image goes back further than this many days, counted from now.
+#
+#   include = ["builtin:max-age"]
+#   variable "max_age_days" { default = 30 }
+
+variable "max_age_days" {
+  type        = number
+  description = "How old, in days, an image may be that is rolled back to."
+  default     = 90
+
+  validation {
+    condition     = var.max_age_days > 0
+    error_message = "max_age_days must be more than 0."
+  }
+}
+
+guard "max-age" {
+  condition = alltrue([
+    for change in plan.changes : hours_since(change.to.created) <= var.max_age_days * 24
+    if change.action == "rollback" && change.to.created != ""
+  ])
+  error_message = "Older than ${var.max_age_days} days: ${join(", ", [
+    for change in plan.changes : "${change.app} would get ${change.to.tag} of ${date(change.to.created)}"
+    if change.action == "rollback" && change.to.created != "" && try(hours_since(change.to.created) > var.max_age_days * 24, false)
+  ])}."
+  severity = "overridable"
+}
