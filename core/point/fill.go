@@ -112,12 +112,9 @@ func (t *Timeline) warned(s sight, at int, c Choice) Choice {
 		return c
 	}
 	c.Problem = c.Release.Tag + " " + bad
-	for j := at + 1; j < len(s.releases) && !s.releases[j].When().Before(s.horizon); j++ {
-		if s.releases[j].Bad() == "" && s.releases[j].Digest != c.Release.Digest {
-			c.NextOlder = &s.releases[j]
-			c.Problem += "; the next older one is " + t.name(c.NextOlder)
-			return c
-		}
+	if c.NextOlder = nextGood(s.releases, at, s.horizon); c.NextOlder != nil {
+		c.Problem += "; the next older one is " + t.name(c.NextOlder)
+		return c
 	}
 	if s.complete {
 		c.Problem += "; there is no older one that could be had"
@@ -144,4 +141,29 @@ func (t *Timeline) nothing(i int, s sight) string {
 		return fmt.Sprintf("none of the %d retained releases is older", len(s.releases))
 	}
 	return "the repo's oldest release is " + t.name(&s.releases[len(s.releases)-1])
+}
+
+// nextGood returns the newest release after the at-th that is another image and has nothing against it.
+func nextGood(releases []Release, at int, horizon time.Time) *Release {
+	for j := at + 1; j < len(releases) && !releases[j].When().Before(horizon); j++ {
+		if r := &releases[j]; r.Bad() == "" && (r.Digest == "" || r.Digest != releases[at].Digest) {
+			return r
+		}
+	}
+	return nil
+}
+
+// NextOlder returns the next older release than the given one of this repo with nothing known against it;
+// nil when there is none, or none that is certain.
+func (r *Repo) NextOlder(than *Release) *Release {
+	for i := range r.Releases {
+		if newestFirst(&r.Releases[i], than) == 0 {
+			horizon := r.Horizon
+			if r.Complete {
+				horizon = time.Time{}
+			}
+			return nextGood(r.Releases, i, horizon)
+		}
+	}
+	return nil
 }
