@@ -154,7 +154,7 @@ func (w *written) locate(ds diag.Diagnostics) diag.Diagnostics {
 		}
 		full.Path = d.Path
 		// What a plugin says was not made from an expression of ours: only known secrets are taken out of it.
-		full.Detail = w.loader.secrets.Redact(d.Detail)
+		full.Detail = w.loader.sources.Clean(d.Detail)
 		out = append(out, full)
 	}
 	return out

@@ -20,7 +20,7 @@ var reservedGuards = map[string]string{
 
 // guard reads a block guard and tries it out on plans whose values are not known.
 func (l *loader) guard(b *block) {
-	l.labelledGuard(b)
+	l.guardLabel(b)
 	g := Guard{Name: b.Labels[0], Severity: SeverityError, Range: source.Range(b.DefRange)}
 	a := l.open(b.Body, []string{"condition", "error_message", "severity"}, nil)
 	oneOf(a, "severity", &g.Severity, SeverityError, SeverityOverridable, SeverityWarning)
@@ -34,7 +34,7 @@ func (l *loader) guard(b *block) {
 	l.policy.Guards = append(l.policy.Guards, g)
 }
 
-func (l *loader) labelledGuard(b *block) {
+func (l *loader) guardLabel(b *block) {
 	name := b.Labels[0]
 	if why, ok := reservedGuards[name]; ok {
 		l.problem(b.LabelRanges[0], "Reserved name", fmt.Sprintf("The guard %q is built in: %s. Choose another name.", name, why))

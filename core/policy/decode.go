@@ -230,7 +230,7 @@ func (l *loader) state() {
 
 func (l *loader) environmentBlock(b *block) Environment {
 	name := b.Labels[0]
-	l.labelled(b)
+	l.environmentName(b)
 	e := Environment{Name: name, Branch: name, Range: source.Range(b.DefRange)}
 	a := l.open(b.Body, []string{"branch", "scope"}, nil)
 	a.text("branch", &e.Branch)
@@ -238,13 +238,13 @@ func (l *loader) environmentBlock(b *block) Environment {
 	return e
 }
 
-// labelled checks that a block's name can be typed on a command line and read in a table.
-func (l *loader) labelled(b *block) {
+// environmentName checks that an environment's name can be typed on a command line and read in a table.
+func (l *loader) environmentName(b *block) {
 	name := b.Labels[0]
 	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f || r == ',' }) ||
 		strings.HasPrefix(name, "-") {
 		l.problem(b.LabelRanges[0], "Invalid name", fmt.Sprintf(
-			"%q cannot be the name of a %s: it must not be empty, begin with - or contain blanks or commas.", name, b.Type))
+			"%q cannot be the name of an environment: it must not be empty, begin with - or contain blanks or commas.", name))
 	}
 }
 

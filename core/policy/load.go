@@ -152,6 +152,11 @@ func (l *loader) load() {
 		// Half a file says things that its author did not.
 		return
 	}
+	l.understand()
+}
+
+// understand makes a policy of the files that were read.
+func (l *loader) understand() {
 	l.collect()
 	if l.tooOld() {
 		return

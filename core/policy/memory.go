@@ -103,7 +103,7 @@ func (r *remembered) locate(ds diag.Diagnostics) diag.Diagnostics {
 				d.Address += "." + d.Path.String()
 			}
 		}
-		d.Detail = r.secrets.Redact(d.Detail)
+		d.Detail = source.NewSet(r.secrets).Clean(d.Detail)
 		out[i] = d
 	}
 	if len(out) == 0 {

@@ -28,8 +28,8 @@ func (s *Set) Diagnostics(in hcl.Diagnostics) diag.Diagnostics {
 func (s *Set) diagnostic(in *hcl.Diagnostic) diag.Diagnostic {
 	d := diag.Diagnostic{
 		Severity: diag.Error,
-		Summary:  s.clean(in.Summary),
-		Detail:   s.clean(in.Detail),
+		Summary:  s.Clean(in.Summary),
+		Detail:   s.Clean(in.Detail),
 	}
 	if in.Severity == hcl.DiagWarning {
 		d.Severity = diag.Warning
@@ -50,8 +50,8 @@ func (s *Set) diagnostic(in *hcl.Diagnostic) diag.Diagnostic {
 	return d
 }
 
-// clean hides secrets and takes the fangs out of control characters.
-func (s *Set) clean(text string) string { return printable(s.secrets.Redact(text)) }
+// Clean hides secrets and takes the fangs out of control characters.
+func (s *Set) Clean(text string) string { return printable(s.secrets.Redact(text)) }
 
 // printable replaces control characters, other than the line break and the tab, by a visible sign.
 func printable(text string) string {
@@ -177,7 +177,7 @@ func (s *Set) values(expr hcl.Expression, ctx *hcl.EvalContext) []diag.Value {
 		if diags.HasErrors() {
 			continue
 		}
-		statement := s.clean(describe(v))
+		statement := s.Clean(describe(v))
 		name := printable(traversalText(traversal))
 		if statement == "" || slices.ContainsFunc(values, func(v diag.Value) bool { return v.Traversal == name }) {
 			continue

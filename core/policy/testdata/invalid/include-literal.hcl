@@ -1,0 +1,1 @@
+include = [var.x] # ERROR: Include must be literal

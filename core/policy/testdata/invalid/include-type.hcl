@@ -1,0 +1,1 @@
+include = 7 # ERROR: Unsuitable value type: must be a list of paths

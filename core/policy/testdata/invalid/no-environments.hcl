@@ -1,0 +1,3 @@
+rollback {
+  environment = "prod" # ERROR: Unknown environment: The policy has no environments
+}

@@ -1,0 +1,1 @@
+repo "a {} # ERROR: Invalid multi-line string # ERROR: Invalid string literal

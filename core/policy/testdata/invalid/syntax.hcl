@@ -1,0 +1,3 @@
+repo "a" {
+  depends_on = [
+} # ERROR: Invalid expression

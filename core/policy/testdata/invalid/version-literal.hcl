@@ -1,0 +1,3 @@
+rollback {
+  required_version = var.version # ERROR: Invalid version constraint: must be a literal
+}
