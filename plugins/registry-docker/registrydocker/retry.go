@@ -1,0 +1,107 @@
+package registrydocker
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// retrying repeats reads. It must not be given anything but GET and HEAD.
+func retrying(x *exchange, retries int, o Options, log hclog.Logger) http.RoundTripper {
+	r := retryer{hold: x.hold, opts: o, log: log}
+	return &retryablehttp.RoundTripper{Client: &retryablehttp.Client{
+		HTTPClient: &http.Client{
+			Transport: x,
+			// Redirects are followed above, where the credentials are.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		RetryMax:     retries,
+		RetryWaitMin: o.FirstWait,
+		RetryWaitMax: o.LongestWait,
+		CheckRetry:   r.check,
+		Backoff:      r.wait,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}}
+}
+
+type retryer struct {
+	hold func(time.Duration)
+	opts Options
+	log  hclog.Logger
+}
+
+// check says whether the same request may fare better.
+func (r retryer) check(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if err != nil {
+		return !hopeless(err), nil
+	}
+	again := resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusRequestTimeout ||
+		(resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented && resp.StatusCode != http.StatusHTTPVersionNotSupported)
+	if again && retryAfter(resp.Header, r.opts.Now()) > r.opts.LongestWait {
+		// Nobody waits that long at a terminal; the fault says how long it would be.
+		return false, nil
+	}
+	return again, nil
+}
+
+// wait doubles from one repetition to the next, with a random part, and grants what the registry asks for.
+func (r retryer) wait(least, most time.Duration, attempt int, resp *http.Response) time.Duration {
+	d := most
+	if attempt < 16 {
+		d = min(most, least<<attempt)
+	}
+	d = d/2 + rand.N(d/2+1)
+	if resp != nil {
+		if asked := retryAfter(resp.Header, r.opts.Now()); asked > 0 {
+			r.hold(asked)
+			d += asked
+		}
+		r.log.Debug("the registry asks to come back", "status", resp.StatusCode, "wait", d)
+	}
+	return d
+}
+
+// retryAfter reads the header of that name: seconds or a date (RFC 9110, 10.2.3); 0 when there is none.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	text := h.Get("Retry-After")
+	if text == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseInt(text, 10, 32); err == nil {
+		return max(0, time.Duration(seconds)*time.Second)
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
+}
+
+// hopeless reports errors that a repetition cannot mend.
+func hopeless(err error) bool {
+	if errors.Is(err, errTooLarge) || errors.Is(err, errPlain) || errors.Is(err, http.ErrSchemeMismatch) {
+		return true
+	}
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	return certificate(err) || errors.As(err, &record) || errors.As(err, &alert)
+}
+
+// certificate reports whether the registry's certificate was the trouble.
+func certificate(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
+}
