@@ -38,7 +38,7 @@ func rows() []Row {
 		{2, "sdk/internal/pluginpb", sdk},
 		{3, "sdk/internal/...", sdk},
 		{4, "sdk", sdk},
-		{5, "sdk/host", sdk},
+		{5, "sdk/host/...", sdk},
 		{6, "sdk/conformance/...", sdk},
 
 		// The engine.
