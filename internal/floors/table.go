@@ -13,7 +13,8 @@ func Rollback() House {
 		Guests: guests(),
 		// It only keeps requirements in go.mod until code uses them.
 		Outside: []string{"internal/depseed"},
-		Mains:   []string{"cmd/*/*.go", "plugins/*/main.go", "internal/docsgen/*.go"},
+		// sdk.go is what the main function of every plugin consists of.
+		Mains:   []string{"cmd/*/*.go", "plugins/*/main.go", "internal/docsgen/*.go", "sdk/sdk.go"},
 		Unnamed: []string{
 			"base", "common", "helper", "helpers", "lib", "manager", "misc", "models",
 			"shared", "types", "util", "utils",
