@@ -102,10 +102,10 @@ func disagreement(r *Repo, zone *time.Location, add func(summary, format string,
 	}
 	more := ""
 	if n > 1 {
-		more = fmt.Sprintf(" (and %s more)", plural(n-1, "such pair"))
+		more = fmt.Sprintf(" The same holds for %s more.", plural(n-1, "pair"))
 	}
 	add("Build order disagrees with dates",
-		"In %s, %s is dated %s, after %s of %s, though its build is lower%s. Dates decide.", r.Name,
+		"In %s, %s is dated %s, later than %s (%s), though its build is lower.%s Dates decide.", r.Name,
 		newer.Tag, stamp(newer, zone), older.Tag, stamp(older, zone), more)
 }
 
