@@ -178,8 +178,8 @@ func (l *loader) identity(name string) string {
 		return name
 	}
 	path := l.path(name)
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
 	}
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
