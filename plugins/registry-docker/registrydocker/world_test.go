@@ -167,3 +167,8 @@ func reasons(l listed) map[string]registry.SkipReason {
 
 // isList reports whether a request asks for a list of tags.
 func isList(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "/tags/list") }
+
+func copyAll(w io.Writer, r io.Reader) error {
+	_, err := io.Copy(w, r)
+	return err
+}
