@@ -45,11 +45,11 @@ func (r *resolver) resolve(name string, done map[string]bool) {
 	r.path = append(r.path, name)
 	expr := r.exprs[name]
 	for _, traversal := range expr.Variables() {
-		if len(traversal) < 2 || traversal.RootName() != "local" {
+		if traversal.RootName() != "local" {
 			continue
 		}
-		if step, ok := traversal[1].(hcl.TraverseAttr); ok && r.exprs[step.Name] != nil {
-			r.resolve(step.Name, done)
+		if needed, _, ok := member(traversal); ok && r.exprs[needed] != nil {
+			r.resolve(needed, done)
 		}
 	}
 	r.path = r.path[:len(r.path)-1]

@@ -4,6 +4,7 @@
 package scope
 
 import (
+	"fmt"
 	"maps"
 
 	"github.com/hashicorp/hcl/v2"
@@ -53,6 +54,9 @@ func object(values map[string]cty.Value) cty.Value {
 // Evaluate evaluates an expression in ctx, which comes from Context or With.
 // References to variables and locals that do not exist are said by name, with what was probably meant.
 func (s *Scope) Evaluate(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	if whole := wholes(expr); whole != nil {
+		return cty.DynamicVal, whole
+	}
 	v, diags := expr.Value(ctx)
 	if !diags.HasErrors() {
 		return v, diags
@@ -86,15 +90,46 @@ func about(d *hcl.Diagnostic, references hcl.Diagnostics) *hcl.Diagnostic {
 	return nil
 }
 
+// wholes reports references to all variables or locals at once: what they hold depends on the order of evaluation.
+func wholes(expr hcl.Expression) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, traversal := range expr.Variables() {
+		root := traversal.RootName()
+		if _, _, ok := member(traversal); ok || root != "var" && root != "local" {
+			continue
+		}
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  "Invalid reference",
+			Detail:   fmt.Sprintf("%q must be followed by a name: %s.NAME.", root, root),
+			Subject:  traversal.SourceRange().Ptr(),
+		})
+	}
+	return diags
+}
+
+// member is the name behind var or local, as in var.name or var["name"].
+func member(traversal hcl.Traversal) (name string, at hcl.Range, ok bool) {
+	if len(traversal) < 2 {
+		return "", hcl.Range{}, false
+	}
+	switch step := traversal[1].(type) {
+	case hcl.TraverseAttr:
+		return step.Name, step.SrcRange, true
+	case hcl.TraverseIndex:
+		if step.Key.Type() == cty.String && step.Key.IsKnown() && !step.Key.IsNull() {
+			return step.Key.AsString(), step.SrcRange, true
+		}
+	}
+	return "", hcl.Range{}, false
+}
+
 // undeclared are the references of expr to variables and locals that do not exist.
 // Their Context is the whole reference.
 func (s *Scope) undeclared(expr hcl.Expression, ctx *hcl.EvalContext) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, traversal := range expr.Variables() {
-		if len(traversal) < 2 {
-			continue
-		}
-		step, ok := traversal[1].(hcl.TraverseAttr)
+		name, at, ok := member(traversal)
 		if !ok {
 			continue
 		}
@@ -103,18 +138,18 @@ func (s *Scope) undeclared(expr hcl.Expression, ctx *hcl.EvalContext) hcl.Diagno
 		switch traversal.RootName() {
 		case "var":
 			known, summary, kind = s.variables, "Reference to undeclared variable", "variable"
-			declare = `variable "` + step.Name + `" {}`
+			declare = `variable "` + name + `" {}`
 		case "local":
 			known, summary, kind = s.locals, "Reference to undeclared local", "local"
-			declare = "locals { " + step.Name + " = … }"
+			declare = "locals { " + name + " = … }"
 		default:
 			continue
 		}
-		if _, ok := known[step.Name]; ok {
+		if _, ok := known[name]; ok {
 			continue
 		}
-		detail := "There is no " + kind + ` named "` + step.Name + `".`
-		if hint := source.DidYouMean(step.Name, source.Sorted(known)); hint != "" {
+		detail := "There is no " + kind + ` named "` + name + `".`
+		if hint := source.DidYouMean(name, source.Sorted(known)); hint != "" {
 			detail += hint
 		} else {
 			detail += " Declare it with: " + declare
@@ -123,7 +158,7 @@ func (s *Scope) undeclared(expr hcl.Expression, ctx *hcl.EvalContext) hcl.Diagno
 			Severity:    hcl.DiagError,
 			Summary:     summary,
 			Detail:      detail,
-			Subject:     step.SrcRange.Ptr(),
+			Subject:     at.Ptr(),
 			Context:     traversal.SourceRange().Ptr(),
 			Expression:  expr,
 			EvalContext: ctx,
