@@ -121,3 +121,23 @@ guard "g" {
 		t.Errorf("Evaluate = %t, %q, %v", passed, message, ds)
 	}
 }
+
+func TestAGuardInGo(t *testing.T) {
+	g := NewGuard("way-back", SeverityOverridable, func(f Facts) (bool, string) {
+		return len(f.Plan.Changes) == 0, "There are changes."
+	})
+	if passed, message, ds := g.Evaluate(plan()); passed || message != "There are changes." || ds != nil {
+		t.Errorf("Evaluate = %t, %q, %v", passed, message, ds)
+	}
+	if passed, message, _ := g.Evaluate(Facts{}); !passed || message != "" {
+		t.Errorf("Evaluate = %t, %q", passed, message)
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	for b.Loop() {
+		if _, _, ds := Load(LoadOptions{WorkDir: "testdata/valid/design", Version: "0.1.0"}); len(ds) > 0 {
+			b.Fatal(ds)
+		}
+	}
+}
