@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
-	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/rollback-project/rollback/sdk/fault"
 )
@@ -40,7 +39,9 @@ func parseAddress(text string) (address, error) {
 	}
 	host, prefix, _ := strings.Cut(strings.TrimSuffix(text, "/"), "/")
 	host = strings.ToLower(host)
-	if _, err := name.NewRegistry(host, name.StrictValidation); err != nil {
+	// In an image's name the first part is a host only if it looks like one: app/x is in Docker's own registry.
+	ref, err := reference.ParseNormalizedNamed(host + "/x")
+	if err != nil || reference.Domain(ref) != host && !isHub(host) {
 		return address{}, fmt.Errorf("the address %q does not begin with a host, such as registry.example.com:5000", text)
 	}
 	if prefix == "v2" || strings.HasPrefix(prefix, "v2/") {

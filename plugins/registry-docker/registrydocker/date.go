@@ -126,7 +126,7 @@ func parseTagDate(text string) (time.Time, bool) {
 	if len(d) > len(full) {
 		d = d[:len(full)] // fractions of a second
 	}
-	if len(d) < len("20060102") {
+	if len(d) < len("20060102") || len(d)%2 != 0 {
 		return time.Time{}, false
 	}
 	at, err := time.Parse(full[:len(d)], d)

@@ -28,7 +28,12 @@ func retrying(x *exchange, retries int, o Options, log hclog.Logger) http.RoundT
 		RetryWaitMax: o.LongestWait,
 		CheckRetry:   r.check,
 		Backoff:      r.wait,
-		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+		ErrorHandler: func(resp *http.Response, err error, _ int) (*http.Response, error) {
+			if err != nil {
+				return nil, err
+			}
+			return resp, nil // the last refusal, for whoever makes a fault of it
+		},
 	}}
 }
 

@@ -55,7 +55,7 @@ func hostOf(t testing.TB, rawURL string) string {
 
 // quick are options that do not wait for anything.
 func quick() registrydocker.Options {
-	return registrydocker.Options{FirstWait: time.Microsecond, LongestWait: 2 * time.Second, Now: func() time.Time { return now }}
+	return registrydocker.Options{FirstWait: time.Microsecond, LongestWait: 2 * time.Second}
 }
 
 type block map[string]any
