@@ -66,7 +66,7 @@ func Build(in Input) (*Plan, diag.Diagnostics) {
 		Operator:      in.Operator,
 	}}
 	for _, note := range in.Found.Notes {
-		b.warn("", "App runs no known release", "%s.", note)
+		b.warn("", "What runs is in doubt", "%s.", note)
 	}
 	b.selection()
 	for _, rule := range in.Rules {

@@ -21,7 +21,7 @@ type Ref struct {
 func ParseRef(image string) (Ref, error) {
 	named, err := reference.ParseNormalizedNamed(image)
 	if err != nil {
-		return Ref{}, fmt.Errorf("read image reference %q: %w", clean(image), err)
+		return Ref{}, fmt.Errorf("read image reference %q: %s", clean(image), clean(err.Error()))
 	}
 	r := Ref{Name: image, Repository: named.Name()}
 	if d, ok := named.(reference.Digested); ok {
