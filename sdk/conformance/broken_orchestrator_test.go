@@ -95,17 +95,22 @@ func brokenPlugins() []broken {
 		{check: "plugin/cancelled-call-ends", target: probing(func(o full, ctx context.Context) (schema.ProbeResult, error) {
 			return o.Probe(context.WithoutCancel(ctx))
 		})},
-		{check: "plugin/no-secrets-heard", target: ofPlugin(oddPlugin{
-			describe: func(d *schema.Description) { d.Schema.Attributes = append(d.Schema.Attributes, token) },
-			configured: func(o full, cfg schema.Config, rt schema.Runtime) (orchestrator.Orchestrator, error) {
-				var c struct{ Token string }
-				if err := json.Unmarshal(cfg.JSON, &c); err != nil {
-					return nil, err
-				}
-				rt.Logger.Debug("configured", "token", c.Token)
-				return o, nil
-			},
-		})},
+		{check: "plugin/no-secrets-heard", target: ofPlugin(leakyPlugin())},
+	}
+}
+
+// leakyPlugin logs a secret.
+func leakyPlugin() oddPlugin {
+	return oddPlugin{
+		describe: func(d *schema.Description) { d.Schema.Attributes = append(d.Schema.Attributes, token) },
+		configured: func(o full, cfg schema.Config, rt schema.Runtime) (orchestrator.Orchestrator, error) {
+			var c struct{ Token string }
+			if err := json.Unmarshal(cfg.JSON, &c); err != nil {
+				return nil, err
+			}
+			rt.Logger.Debug("configured", "token", c.Token)
+			return o, nil
+		},
 	}
 }
 
@@ -288,7 +293,7 @@ func brokenDeploys() []broken {
 				req.Changes[i].ExpectedFingerprint = ""
 			}
 		})},
-		{check: "orchestrator/cancel-ends-the-following-only", tick: "200ms", target: of(func() odd {
+		{check: "orchestrator/cancel-ends-the-following-only", tick: "60ms", patience: "4s", target: of(func() odd {
 			return odd{deploy: func(o full, ctx context.Context, req deployT, emit emitT) error {
 				err := o.Deploy(ctx, req, emit)
 				if ctx.Err() != nil {

@@ -24,6 +24,8 @@ type broken struct {
 	target conformance.Target
 	// tick, when set, is how long an instance takes.
 	tick string
+	// patience, when set, shortens the wait for what does not come.
+	patience string
 }
 
 // failsExactly runs the whole suite on each, and wants one check to fail.
@@ -40,6 +42,9 @@ func failsExactly(t *testing.T, all []broken, fixture func(*testing.T) conforman
 			f := fixture(t)
 			if b.tick != "" {
 				f.Config = config(t, map[string]any{"path": "world.json", "tick": b.tick, "token": secret})
+			}
+			if b.patience != "" {
+				f.Patience = b.patience
 			}
 			report := conformance.Run(t.Context(), b.target, f)
 			var failed []string

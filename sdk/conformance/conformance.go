@@ -15,33 +15,40 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/rollback-project/rollback/sdk/notify"
 	"github.com/rollback-project/rollback/sdk/orchestrator"
 	"github.com/rollback-project/rollback/sdk/registry"
 	"github.com/rollback-project/rollback/sdk/schema"
 )
 
-// Target starts the plugin that is checked; exactly one field is set. Each call gives a new plugin that has not been
-// configured – a new process, where there are processes – and a function that ends it, which is called once.
+// Target starts the plugin that is checked; exactly one of the exported fields is set. Each call gives a new plugin that
+// has not been configured – a new process, where there are processes – whose log lines go to log as far as they do not
+// go to the logger of Configure, and a function that ends it, which is called once.
 type Target struct {
-	Registry     func(ctx context.Context) (registry.Plugin, func(), error)
-	Orchestrator func(ctx context.Context) (orchestrator.Plugin, func(), error)
-	Notify       func(ctx context.Context) (notify.Plugin, func(), error)
+	Registry     func(ctx context.Context, log hclog.Logger) (registry.Plugin, func(), error)
+	Orchestrator func(ctx context.Context, log hclog.Logger) (orchestrator.Plugin, func(), error)
+	Notify       func(ctx context.Context, log hclog.Logger) (notify.Plugin, func(), error)
+	// redacted: sdk/host has taken the secrets out of what is heard, and left its mark.
+	redacted bool
 }
 
 // OfRegistry makes a target of a function that returns a plugin in this process.
 func OfRegistry(plugin func() registry.Plugin) Target {
-	return Target{Registry: func(context.Context) (registry.Plugin, func(), error) { return plugin(), func() {}, nil }}
+	return Target{Registry: func(context.Context, hclog.Logger) (registry.Plugin, func(), error) { return plugin(), func() {}, nil }}
 }
 
 // OfOrchestrator makes a target of a function that returns a plugin in this process.
 func OfOrchestrator(plugin func() orchestrator.Plugin) Target {
-	return Target{Orchestrator: func(context.Context) (orchestrator.Plugin, func(), error) { return plugin(), func() {}, nil }}
+	return Target{Orchestrator: func(context.Context, hclog.Logger) (orchestrator.Plugin, func(), error) {
+		return plugin(), func() {}, nil
+	}}
 }
 
 // OfNotify makes a target of a function that returns a plugin in this process.
 func OfNotify(plugin func() notify.Plugin) Target {
-	return Target{Notify: func(context.Context) (notify.Plugin, func(), error) { return plugin(), func() {}, nil }}
+	return Target{Notify: func(context.Context, hclog.Logger) (notify.Plugin, func(), error) { return plugin(), func() {}, nil }}
 }
 
 func (t Target) kind() schema.Kind {

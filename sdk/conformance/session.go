@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/rollback-project/rollback/sdk/diag"
 	"github.com/rollback-project/rollback/sdk/fault"
+	"github.com/rollback-project/rollback/sdk/host/redact"
 	"github.com/rollback-project/rollback/sdk/notify"
 	"github.com/rollback-project/rollback/sdk/orchestrator"
 	"github.com/rollback-project/rollback/sdk/registry"
@@ -55,10 +55,7 @@ func (s *suite) hear(err error) error {
 
 // redact takes the configuration's secrets out of what the suite itself says.
 func (s *suite) redact(text string) string {
-	for _, secret := range s.secrets() {
-		text = strings.ReplaceAll(text, secret, "(sensitive)")
-	}
-	return text
+	return redact.New(s.secrets()...).String(text)
 }
 
 // secrets are the values of sensitive attributes in the configurations of the fixture.
@@ -103,9 +100,14 @@ func (s *suite) invalidConfigs() []json.RawMessage {
 	return all
 }
 
+// logger keeps log lines, for the check on secrets.
+func (s *suite) logger() hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: s, JSONFormat: true})
+}
+
 func (s *suite) runtime() schema.Runtime {
 	return schema.Runtime{
-		Logger:      hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: s, JSONFormat: true}),
+		Logger:      s.logger(),
 		UserAgent:   "rollback-conformance/1",
 		WorkDir:     s.fixture.WorkDir,
 		Parallelism: 4,
@@ -137,11 +139,11 @@ type described interface {
 func (s *suite) start(ctx context.Context) (described, func(), error) {
 	switch {
 	case s.target.Registry != nil:
-		return started(s.target.Registry(ctx))
+		return started(s.target.Registry(ctx, s.logger()))
 	case s.target.Orchestrator != nil:
-		return started(s.target.Orchestrator(ctx))
+		return started(s.target.Orchestrator(ctx, s.logger()))
 	case s.target.Notify != nil:
-		return started(s.target.Notify(ctx))
+		return started(s.target.Notify(ctx, s.logger()))
 	}
 	return nil, nil, errors.New("the target has no plugin")
 }
