@@ -46,7 +46,7 @@ func Load(path string) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read plan: %w", err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	content, err := io.ReadAll(io.LimitReader(f, mostBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read plan %s: %w", path, err)
@@ -146,8 +146,8 @@ func replace(path string, content []byte) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			f.Close()
-			os.Remove(f.Name()) //nolint:errcheck // the first error is the one to tell
+			f.Close()           //nolint:errcheck // the first error is the one to tell
+			os.Remove(f.Name()) //nolint:errcheck // likewise
 		}
 	}()
 	if err := f.Chmod(0o600); err != nil {
@@ -165,16 +165,17 @@ func replace(path string, content []byte) (err error) {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	syncDir(dir)
+	return nil
 }
 
-// syncDir makes a rename durable, where the system can.
-func syncDir(dir string) error {
+// syncDir makes a rename durable, where the system can. Where it cannot, as in a folder that may be written
+// but not read, the file itself is safe all the same.
+func syncDir(dir string) {
 	d, err := os.Open(dir)
 	if err != nil {
-		return nil //nolint:nilerr // a folder that may be written but not read: the file itself is safe
+		return
 	}
-	defer d.Close()
-	d.Sync() //nolint:errcheck // some file systems cannot sync a folder, and none loses the file's content
-	return nil
+	d.Sync()  //nolint:errcheck // some file systems cannot sync a folder, and none loses the file's content
+	d.Close() //nolint:errcheck // it was only read
 }

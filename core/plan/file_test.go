@@ -55,17 +55,16 @@ func TestAPlanComesBackAsItWasSaved(t *testing.T) {
 }
 
 func TestEveryChangedByteIsRefused(t *testing.T) {
-	path, content := saved(t, full(t))
+	p, _ := one(registryHost + "/a:5-master").build(t)
+	path, content := saved(t, p)
 	for i := range content {
-		for _, flip := range []byte{0x01, 0x20, 0x80} {
-			bad := bytes.Clone(content)
-			bad[i] ^= flip
-			if err := os.WriteFile(path, bad, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := plan.Load(path); err == nil {
-				t.Fatalf("byte %d of %d, %q, may be %q", i, len(content), content[i], bad[i])
-			}
+		bad := bytes.Clone(content)
+		bad[i] ^= 1 << (i % 8)
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := plan.Load(path); err == nil {
+			t.Fatalf("byte %d of %d, %q, may be %q", i, len(content), content[i], bad[i])
 		}
 	}
 	for name, bad := range map[string][]byte{

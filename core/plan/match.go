@@ -33,10 +33,11 @@ type Matched struct {
 // found its app: an app that runs the repo from another registry, and a repo without an app, are errors that list what
 // was seen. A repo that could not be read has no targets and no error here: what it gets is unknown anyway.
 func Match(rules []policy.Repo, repos []point.Repo, scope string, apps []orchestrator.App) ([]Matched, diag.Diagnostics) {
-	m := matcher{scope: scope}
+	m := matcher{scope: scope, refs: map[string]Ref{}}
 	for _, app := range apps {
 		if inScope(scope, app.ID) {
 			m.apps = append(m.apps, app)
+			m.read(app)
 		}
 	}
 	slices.SortFunc(m.apps, func(a, b orchestrator.App) int { return strings.Compare(a.ID, b.ID) })
@@ -48,6 +49,9 @@ func Match(rules []policy.Repo, repos []point.Repo, scope string, apps []orchest
 			continue
 		}
 		m.rule, m.repository = rule, repos[at].Repository
+		if full, err := ParseRef(m.repository); err == nil {
+			m.repository = full.Repository
+		}
 		out[i].Targets = m.targets()
 	}
 	return out, m.ds
@@ -66,11 +70,23 @@ func Runs(matches []Matched) []point.Running {
 
 // matcher matches one repo after the other.
 type matcher struct {
-	scope      string
-	apps       []orchestrator.App
-	rule       policy.Repo
+	scope string
+	apps  []orchestrator.App
+	// refs are the images of all apps, taken apart; those that cannot be read are not in it and run no repo.
+	refs map[string]Ref
+	rule policy.Repo
+	// repository is the full name.
 	repository string
 	ds         diag.Diagnostics
+}
+
+// read takes an app's images apart.
+func (m *matcher) read(app orchestrator.App) {
+	for _, c := range app.Images {
+		if ref, err := ParseRef(c.Image); err == nil {
+			m.refs[c.Image] = ref
+		}
+	}
 }
 
 func (m *matcher) fail(summary, format string, args ...any) {
@@ -160,9 +176,7 @@ func (m *matcher) containers(app orchestrator.App, known bool) []Target {
 	var out []Target
 	for _, c := range app.Images {
 		if m.named(c) && m.runs(c) {
-			// An image that runs the repo can be read.
-			ref, _ := ParseRef(c.Image)
-			out = append(out, Target{App: app, Container: c.Container, Image: c.Image, Ref: ref})
+			out = append(out, Target{App: app, Container: c.Container, Image: c.Image, Ref: m.refs[c.Image]})
 		}
 	}
 	if len(out) == 0 && known {
@@ -181,8 +195,8 @@ func (m *matcher) named(c orchestrator.ContainerImage) bool {
 }
 
 func (m *matcher) runs(c orchestrator.ContainerImage) bool {
-	ref, err := ParseRef(c.Image)
-	return err == nil && sameRepository(ref.Repository, m.repository)
+	ref, ok := m.refs[c.Image]
+	return ok && ref.Repository == m.repository
 }
 
 // foreign reports apps that run the repo from another registry.
@@ -191,8 +205,8 @@ func (m *matcher) foreign() {
 	var seen []string
 	for _, app := range m.apps {
 		for _, c := range app.Images {
-			ref, err := ParseRef(c.Image)
-			if err == nil && path(ref.Repository) == want && !sameRepository(ref.Repository, m.repository) {
+			ref, ok := m.refs[c.Image]
+			if ok && ref.Repository != m.repository && path(ref.Repository) == want {
 				seen = append(seen, fmt.Sprintf("%s runs %s", clean(app.ID), clean(c.Image)))
 			}
 		}

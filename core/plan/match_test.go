@@ -185,7 +185,8 @@ func TestMatchSeveralRepos(t *testing.T) {
 	}
 	contains(t, ds)
 	want := []point.Running{
-		{Repo: "b", App: "b", Tag: "2-master"}, {Repo: "hub", App: "a", Tag: "7-master"},
+		{Repo: "b", App: "b", Tag: "2-master"},
+		{Repo: "hub", App: "a", Tag: "7-master"},
 		{Repo: "a", App: "b", Tag: "1-master", Digest: "sha256:" + strings.Repeat("a", 64)},
 	}
 	if diff := cmp.Diff(want, plan.Runs(ms)); diff != "" {
@@ -249,4 +250,24 @@ func FuzzParseRef(f *testing.F) {
 			t.Fatalf("%q was taken apart into %q", image, again)
 		}
 	})
+}
+
+func BenchmarkMatch50ReposAnd500Apps(b *testing.B) {
+	var rules []policy.Repo
+	var names []string
+	var apps []orchestrator.App
+	for i := range 50 {
+		names = append(names, fmt.Sprintf("service-%02d", i))
+		rules = append(rules, policy.Repo{Name: names[i]})
+		for j := range 10 {
+			apps = append(apps, app(fmt.Sprintf("/ds/prod/%s-%d", names[i], j), registryHost+"/"+names[i]+":12-master"))
+		}
+	}
+	repos := named(names...)
+	b.ReportAllocs()
+	for b.Loop() {
+		if ms, ds := plan.Match(rules, repos, "/ds/prod", apps); len(ds) > 0 || len(ms) != 50 {
+			b.Fatal(ds)
+		}
+	}
 }

@@ -65,9 +65,13 @@ func Images(in Input) []Lookup {
 
 // preflight judges the image that a change goes to.
 func (b *builder) preflight(rule policy.Repo, choice point.Choice, c *Change) {
-	why, detail := choice.Release.Unpullable, ""
+	why := choice.Release.Unpullable
 	if b.Input.Preflight != nil {
 		check, looked := b.Input.Preflight[c.To.Image]
+		if !looked && choice.Release.Digest == "" {
+			// Its digest came from looking at the tag.
+			check, looked = b.Input.Preflight[strings.TrimSuffix(c.To.Image, "@"+c.To.Digest)]
+		}
 		switch {
 		case !looked || check.Unknown != "":
 			b.fail(rule.Name, "Image could not be checked", "Whether %s can still be pulled is unknown: %s.", c.To.Image, clean(stop(or(check.Unknown, "it was not looked at"))))
@@ -87,7 +91,7 @@ func (b *builder) preflight(rule policy.Repo, choice point.Choice, c *Change) {
 	if why == "" {
 		return
 	}
-	detail = "None of the older releases that are known could take its place."
+	detail := "None of the older releases that are known could take its place."
 	for i := range b.Repos {
 		if b.Repos[i].Name != rule.Name {
 			continue
@@ -119,7 +123,7 @@ func wayBack(p *Plan, checks map[string]Check) GuardResult {
 			continue
 		}
 		check, looked := checks[c.From.Image]
-		why := ""
+		var why string
 		switch {
 		case !looked || check.Unknown != "":
 			why = "could not be checked: " + stop(or(check.Unknown, "it was not looked at"))

@@ -47,23 +47,10 @@ func (r Ref) with(tag, digest string) string {
 	return image
 }
 
-// sameRepository reports whether two full or short names mean one repository.
-func sameRepository(a, b string) bool {
-	if a == b {
-		return true
-	}
-	x, errX := reference.ParseNormalizedNamed(a)
-	y, errY := reference.ParseNormalizedNamed(b)
-	return errX == nil && errY == nil && x.Name() == y.Name()
-}
-
-// path returns a repository's name without its registry.
+// path returns a full repository name without its registry.
 func path(repository string) string {
-	named, err := reference.ParseNormalizedNamed(repository)
-	if err != nil {
-		return ""
-	}
-	return reference.Path(named)
+	_, path, _ := strings.Cut(repository, "/")
+	return path
 }
 
 // clean replaces control characters of text that came from outside.

@@ -201,22 +201,22 @@ func (t *Timeline) at(instant time.Time, when string) (Point, error) {
 }
 
 func (t *Timeline) atRelease(instant time.Time, when string) (Point, error) {
-	var close []Point
+	var fits []Point
 	for _, p := range t.Points {
 		if p.Start.Equal(instant) {
 			return p, nil
 		}
 		if !strings.Contains(when, ".") && p.Start.Truncate(time.Second).Equal(instant) {
-			close = append(close, p)
+			fits = append(fits, p)
 		}
 	}
-	switch len(close) {
+	switch len(fits) {
 	case 0:
 		return Point{}, t.noPoint("at "+instant.In(t.zone).Format(time.RFC3339Nano), instant)
 	case 1:
-		return close[0], nil
+		return fits[0], nil
 	}
-	return Point{}, fmt.Errorf("%s may be %s or %s: say which, with the fraction of the second", when, close[0].Date, close[1].Date)
+	return Point{}, fmt.Errorf("%s may be %s or %s: say which, with the fraction of the second", when, fits[0].Date, fits[1].Date)
 }
 
 // mostSuggested bounds how many points an unknown date is answered with, on either side of it.
