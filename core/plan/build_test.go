@@ -6,12 +6,14 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"pgregory.net/rapid"
 
 	"github.com/rollback-project/rollback/core/plan"
 	"github.com/rollback-project/rollback/core/point"
@@ -526,6 +528,62 @@ func TestJSON(t *testing.T) {
 			t.Errorf("%s was taken", broken[1])
 		}
 	}
+}
+
+func TestEveryContainerHasExactlyOneChangeAndNoneGoesUnsaid(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var w world
+		containers := 0
+		for i := range rapid.IntRange(1, 4).Draw(rt, "repos") {
+			name := string(rune('a' + i))
+			repo := known(name)
+			for b := 8; b > 0; b-- {
+				if rapid.Bool().Draw(rt, "built") || b == 4 && i == 0 {
+					repo.Releases = append(repo.Releases, rel(name, strconv.Itoa(b), b))
+				}
+			}
+			w.repos = append(w.repos, repo)
+			w.rules = append(w.rules, rule(name, func(r *policy.Repo) {
+				r.GapFill.Rule = rapid.SampledFrom([]policy.GapRule{policy.NearestEarlier, policy.Keep, policy.Fail}).Draw(rt, "rule")
+				r.GapFill.OnMissing = rapid.SampledFrom([]policy.OnMissing{policy.MissingFail, policy.MissingWarn}).Draw(rt, "on missing")
+			}))
+			for j := range rapid.IntRange(1, 2).Draw(rt, "apps") {
+				containers++
+				tag := rapid.SampledFrom([]string{"1-master", "4-master", "8-master", "hotfix"}).Draw(rt, "runs")
+				w.apps = append(w.apps, app("/ds/prod/"+name+strconv.Itoa(j), registryHost+"/"+name+":"+tag))
+			}
+		}
+		w.to = "2019-06-04"
+		allow := rapid.Bool().Draw(rt, "allow forward")
+		in := w.input(t)
+		in.Apply.AllowForward = allow
+		p, ds := plan.Build(in)
+		if len(p.Changes) != containers || p.Summary.Rollback+p.Summary.Forward+p.Summary.None+p.Summary.Keep != containers {
+			rt.Fatalf("%d changes for %d containers: %+v", len(p.Changes), containers, p.Summary)
+		}
+		told := map[string]bool{}
+		for _, d := range ds {
+			told[d.Address] = true
+		}
+		for _, c := range p.Changes {
+			choice, _ := in.Found.Point.Choice(c.Repo)
+			if c.Reason != string(choice.Reason) || (choice.Release == nil) != (c.Action == plan.Keep) {
+				rt.Fatalf("%+v", c)
+			}
+			if c.Action == plan.Keep && choice.Reason != point.Kept && !told["repo."+c.Repo] {
+				rt.Fatalf("%s stays as it is, and nobody is told", c.App)
+			}
+			if choice.Release != nil && c.To.Digest != choice.Release.Digest {
+				rt.Fatalf("%s gets %s, chosen was %s", c.App, c.To.Digest, choice.Release.Digest)
+			}
+			if c.From.Created != nil && c.To.Created != nil && c.Action == plan.Rollback && !c.To.Created.Before(*c.From.Created) {
+				rt.Fatalf("a rollback goes to something newer: %+v", c)
+			}
+			if c.Action == plan.Forward && !allow && !p.Errored {
+				rt.Fatalf("%s goes forward", c.App)
+			}
+		}
+	})
 }
 
 func TestJSONOfNothing(t *testing.T) {

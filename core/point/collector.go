@@ -90,7 +90,7 @@ func (c *Collector) begin(l registry.Listing) error {
 // enter checks a tag and notes its place in the stream.
 func (c *Collector) enter(name string) (registry.Tag, error) {
 	tag, ok := c.want.Pattern.Parse(name)
-	if !ok || tag.Branch != c.want.Branch {
+	if !ok || tag.Branch != c.want.Branch || clean(name) != name {
 		return tag, fmt.Errorf("the listing has the tag %q, which is none of branch %q", name, c.want.Branch)
 	}
 	if c.byTag[name] {

@@ -223,6 +223,7 @@ func TestAListingThatBreaksTheRulesIsUnknown(t *testing.T) {
 		"an empty item":               {listing, {}},
 		"more tags of the branch":     {{Listing: &registry.Listing{Tags: 1, Matched: 2}}},
 		"a negative number of tags":   {{Listing: &registry.Listing{Tags: 1, Matched: -1}}},
+		"a tag that steers terminals": {{Listing: &registry.Listing{Tags: 1, Matched: 1}}, {Skipped: &registry.Skipped{Tag: "5\x1b[2J-master"}}},
 		"a tag that is no tag at all": {listing, {Skipped: &registry.Skipped{Tag: "latest"}}},
 	}
 	for name, items := range tests {

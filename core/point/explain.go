@@ -118,7 +118,7 @@ func (t *Timeline) notes(i int) []string {
 	r := &t.repos[i]
 	notes := []string{}
 	if r.Unknown != "" {
-		return append(notes, "The repo could not be read: "+r.Unknown+".")
+		return append(notes, "The repo could not be read: "+clean(trimStop(r.Unknown))+".")
 	}
 	notes = append(notes, fmt.Sprintf("%s in the repo, %d of the branch.", plural(r.Tags, "tag"), r.Matched))
 	if !r.Complete {

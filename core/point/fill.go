@@ -21,7 +21,7 @@ func (t *Timeline) Fill(p *Point) {
 func (t *Timeline) choose(i int, p *Point) Choice {
 	repo, rule := &t.repos[i], t.rules[i].GapFill
 	if repo.Unknown != "" {
-		return Choice{Repo: repo.Name, Reason: UnknownReason, Words: "the repo could not be read: " + repo.Unknown}
+		return Choice{Repo: repo.Name, Reason: UnknownReason, Words: "the repo could not be read: " + clean(repo.Unknown)}
 	}
 	s := t.seen(i)
 	at := s.before(p.End)

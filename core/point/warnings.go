@@ -20,7 +20,7 @@ func warnings(r *Repo, zone *time.Location) diag.Diagnostics {
 		ds = append(ds, d)
 	}
 	if r.Unknown != "" {
-		add("Repo could not be read", "Of %s nothing is known: %s. Its cells are unknown; nothing is filled across them.", r.Name, r.Unknown)
+		add("Repo could not be read", "Of %s nothing is known: %s. Its cells are unknown; nothing is filled across them.", r.Name, clean(trimStop(r.Unknown)))
 		return ds
 	}
 	if len(r.Releases) == 0 {
@@ -64,7 +64,7 @@ func skipped(r *Repo, reason registry.SkipReason, tell func(n int, names, detail
 			continue
 		}
 		if len(names) == 0 {
-			detail = trimStop(s.Detail)
+			detail = clean(trimStop(s.Detail))
 		}
 		names = append(names, s.Tag)
 	}
