@@ -49,12 +49,15 @@ func (c *calls) begin(ctx context.Context) (_ context.Context, end func(), ok bo
 	if c.closed {
 		return ctx, func() {}, false
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	// The caller's deadline stays here: a plugin that knew it could answer with its own idea of the end first.
+	callCtx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
 	id := c.next
 	c.next++
 	c.cancels[id] = cancel
 	c.wg.Add(1)
-	return ctx, func() {
+	return callCtx, func() {
+		stop()
 		cancel(nil)
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -187,9 +190,6 @@ func (p *Plugin) translate(ctx, callCtx context.Context, c call, sent bool, err 
 	case ctx.Err() != nil:
 		cause := context.Cause(ctx)
 		if !unsure {
-			if errors.Is(cause, context.DeadlineExceeded) {
-				return fmt.Errorf("%s: %s: no answer in time: %w", p.cfg.label(), c.name, cause)
-			}
 			return fmt.Errorf("%s: %s: %w", p.cfg.label(), c.name, cause)
 		}
 		what, out.Err = "the call was ended: "+cause.Error(), cause

@@ -15,10 +15,8 @@ import (
 // validate asks for everything that is wrong with a configuration. A plugin that cannot say is a diagnostic itself.
 func (p *Plugin) validate(cfg schema.Config) diag.Diagnostics {
 	p.learnSecrets(cfg)
-	ctx, cancel := p.offline()
-	defer cancel()
 	var resp *pluginpb.ValidateConfigResponse
-	err := p.unary(ctx, call{name: "ValidateConfig"}, func(ctx context.Context) (err error) {
+	err := p.unary(p.offline(), call{name: "ValidateConfig", limit: p.cfg.CallTimeout}, func(ctx context.Context) (err error) {
 		resp, err = p.plugin.ValidateConfig(ctx, &pluginpb.ValidateConfigRequest{Config: wire.EncodeConfig(cfg)})
 		return err
 	})
@@ -35,9 +33,7 @@ func (p *Plugin) validate(cfg schema.Config) diag.Diagnostics {
 // configure hands over a configuration.
 func (p *Plugin) configure(ctx context.Context, cfg schema.Config, rt schema.Runtime) error {
 	p.learnSecrets(cfg)
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout)
-	defer cancel()
-	return p.unary(ctx, call{name: "Configure"}, func(ctx context.Context) error {
+	return p.unary(ctx, call{name: "Configure", limit: p.cfg.CallTimeout}, func(ctx context.Context) error {
 		_, err := p.plugin.Configure(ctx, wire.EncodeRuntime(cfg, rt))
 		return err
 	})

@@ -103,9 +103,8 @@ type Plugin struct {
 	plugin      pluginpb.PluginServiceClient
 	conn        grpc.ClientConnInterface
 	calls       *calls
-	// offline gives the context of a call that has none from its caller; it lasts as long as Start's values do,
-	// and at most CallTimeout.
-	offline func() (context.Context, context.CancelFunc)
+	// offline gives the context of a call that has none from its caller: Start's, without its end.
+	offline func() context.Context
 	// end says how the process ended, waiting for it a little; "" when it has not.
 	end   func() string
 	close func()
@@ -136,7 +135,7 @@ func newPlugin(ctx context.Context, cfg Config, conn grpc.ClientConnInterface) *
 	lasting := context.WithoutCancel(ctx)
 	return &Plugin{
 		cfg: cfg, conn: conn, plugin: pluginpb.NewPluginServiceClient(conn), calls: newCalls(),
-		offline: func() (context.Context, context.CancelFunc) { return context.WithTimeout(lasting, cfg.CallTimeout) },
+		offline: func() context.Context { return lasting },
 		end:     func() string { return "" },
 		close:   func() {},
 	}
@@ -144,10 +143,8 @@ func newPlugin(ctx context.Context, cfg Config, conn grpc.ClientConnInterface) *
 
 // describe asks for the description, and compares it with what was expected.
 func (p *Plugin) describe(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout)
-	defer cancel()
 	var resp *pluginpb.DescribeResponse
-	err := p.unary(ctx, call{name: "Describe"}, func(ctx context.Context) (err error) {
+	err := p.unary(ctx, call{name: "Describe", limit: p.cfg.CallTimeout}, func(ctx context.Context) (err error) {
 		resp, err = p.plugin.Describe(ctx, &pluginpb.DescribeRequest{})
 		return err
 	})
