@@ -143,7 +143,7 @@ func completedMeansSuccess(ctx context.Context, s *session) error {
 		return err
 	}
 	if st.completed() != (st.err == nil) {
-		return fmt.Errorf("Completed was sent: %v; the call returned %v", st.completed(), st.err)
+		return fmt.Errorf("sent Completed: %v; the call returned %v", st.completed(), st.err) //nolint:errorlint // nil is shown too
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (s *session) deployBad(ctx context.Context, limit time.Duration, what strin
 // failedAs asks that a stream ended by the failure of its app.
 func (st *stream) failedAs(app string, code fault.Code) error {
 	if st.completed() {
-		return errors.New("Completed was sent")
+		return errors.New("the call sent Completed")
 	}
 	f := st.failed()[app]
 	if f == nil {

@@ -61,7 +61,7 @@ func describeIsStable(ctx context.Context, s *session) error {
 				first = text
 			}
 			if text != first {
-				return fmt.Errorf("Describe answered differently:\n%s\n%s", first, text)
+				return fmt.Errorf("another answer of Describe:\n%s\n%s", first, text)
 			}
 		}
 	}

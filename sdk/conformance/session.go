@@ -246,7 +246,7 @@ func want(err error, code fault.Code) error {
 	case err == nil:
 		return fmt.Errorf("no fault was returned; expected %s", code)
 	case fault.Of(err) == nil:
-		return fmt.Errorf("the error %q has no class; expected %s", err, code)
+		return fmt.Errorf("an error without a class, expected %s: %w", code, err)
 	case !fault.Is(err, code):
 		return fmt.Errorf("the fault is %s (%w); expected %s", fault.CodeOf(err), err, code)
 	}

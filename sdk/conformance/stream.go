@@ -131,9 +131,7 @@ func (g *grammar) step(e orchestrator.Event) error {
 	if g.done {
 		return errors.New("comes after Completed")
 	}
-	switch {
-	case e.Log != nil, e.Diagnostic != nil:
-		return nil
+	switch { // Log and Diagnostic come at any time
 	case e.Accepted != nil:
 		return g.accept(*e.Accepted)
 	case e.Progress != nil:

@@ -169,7 +169,7 @@ func appendTo(ctx context.Context, path string, text []byte) error {
 	if _, err := l.TryLockContext(ctx, 2*time.Millisecond); err != nil {
 		return fmt.Errorf("lock %s: %w", path, err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err

@@ -136,7 +136,6 @@ func syncFolder(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
 	_ = d.Sync() // not every system can; the rename itself has happened
-	return nil
+	return d.Close()
 }
