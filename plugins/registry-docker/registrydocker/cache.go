@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/rollback-project/rollback/plugins/registry-docker/image"
 )
 
 // Bounds of the cache: 256 folders of so many files and bytes each; longer content is not kept.
@@ -51,7 +53,7 @@ func (c *cache) path(digest string) (folder, file string) {
 
 // get returns content that has the digest.
 func (c *cache) get(digest string) ([]byte, bool) {
-	if c == nil || !isDigest(digest) {
+	if c == nil || !image.IsDigest(digest) {
 		return nil, false
 	}
 	_, file := c.path(digest)
@@ -64,7 +66,7 @@ func (c *cache) get(digest string) ([]byte, bool) {
 		c.complain("read", err)
 		return nil, false
 	}
-	if digestOf(body) != digest {
+	if image.Digest(body) != digest {
 		c.complain("verify", errors.New("the content does not have the digest of its name"))
 		_ = os.Remove(file) // it is of no use to anybody
 		return nil, false
@@ -74,7 +76,7 @@ func (c *cache) get(digest string) ([]byte, bool) {
 
 // put keeps content, of which the caller has checked the digest.
 func (c *cache) put(digest string, body []byte) {
-	if c == nil || len(body) > cacheLongest || !isDigest(digest) {
+	if c == nil || len(body) > cacheLongest || !image.IsDigest(digest) {
 		return
 	}
 	folder, file := c.path(digest)

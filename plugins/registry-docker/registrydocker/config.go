@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollback-project/rollback/plugins/registry-docker/distribution"
 	"github.com/rollback-project/rollback/sdk/diag"
 	"github.com/rollback-project/rollback/sdk/fault"
 	"github.com/rollback-project/rollback/sdk/schema"
@@ -41,7 +42,7 @@ type settings struct {
 	MaxResponse        *float64 `json:"max_response"`
 	CacheDir           *string  `json:"cache_dir"`
 
-	at      address
+	at      distribution.Address
 	timeout time.Duration
 }
 
@@ -52,7 +53,7 @@ func decode(cfg schema.Config) (settings, diag.Diagnostics) {
 		return s, diag.Diagnostics{diag.Errorf("Invalid configuration", "The block of the docker registry cannot be read: %v.", err)}
 	}
 	var ds diag.Diagnostics
-	at, err := parseAddress(s.Address)
+	at, err := distribution.ParseAddress(s.Address)
 	if err != nil {
 		ds = append(ds, diag.Errorf("Invalid address", "%s.", sentence(err)).At("address"))
 	}
@@ -89,9 +90,9 @@ func (s settings) checkLogin() diag.Diagnostics {
 		ds = append(ds, diag.Errorf(clash,
 			"There is a docker_config besides other credentials: keep one way to log in.").At("docker_config"))
 	}
-	if s.plain() && !s.at.loopback() && (given(s.Token) || given(s.Password)) {
+	if s.plain() && !s.at.Loopback() && (given(s.Token) || given(s.Password)) {
 		ds = append(ds, diag.Warnf("Credentials without encryption",
-			"With plain_http the credentials for %s can be read by everybody on the way.", s.at.host).At("plain_http"))
+			"With plain_http the credentials for %s can be read by everybody on the way.", s.at.Host()).At("plain_http"))
 	}
 	return ds
 }
@@ -101,7 +102,7 @@ func (s settings) checkTLS() diag.Diagnostics {
 	if s.skipVerify() {
 		ds = append(ds, diag.Warnf("Certificates are not verified",
 			"With insecure_skip_verify anybody on the way to %s can read the credentials and forge the list of releases. "+
-				"Name the registry's authority in ca_file instead.", s.at.host).At("insecure_skip_verify"))
+				"Name the registry's authority in ca_file instead.", s.at.Host()).At("insecure_skip_verify"))
 	}
 	if given(s.ClientCertFile) != given(s.ClientKeyFile) {
 		ds = append(ds, diag.Errorf("Incomplete client certificate",
@@ -138,7 +139,7 @@ func (s settings) plain() bool {
 	if s.PlainHTTP != nil {
 		return *s.PlainHTTP
 	}
-	return s.at.loopback() && !s.tls()
+	return s.at.Loopback() && !s.tls()
 }
 
 func (s settings) skipVerify() bool { return s.InsecureSkipVerify != nil && *s.InsecureSkipVerify }

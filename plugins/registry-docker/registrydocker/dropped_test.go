@@ -50,9 +50,13 @@ var sabotage = map[string]func(w http.ResponseWriter, rec *httptest.ResponseReco
 		// Ends as if it were whole: only the content can tell.
 		w.Write(rec.Body.Bytes()[:rec.Body.Len()/2])
 	},
-	"empty":    func(w http.ResponseWriter, _ *httptest.ResponseRecorder) { w.WriteHeader(200) },
-	"500":      func(w http.ResponseWriter, _ *httptest.ResponseRecorder) { w.WriteHeader(500) },
-	"bare 404": func(w http.ResponseWriter, _ *httptest.ResponseRecorder) { http.Error(w, "404 page not found", 404) },
+	"empty": func(w http.ResponseWriter, _ *httptest.ResponseRecorder) { w.WriteHeader(http.StatusOK) },
+	"500": func(w http.ResponseWriter, _ *httptest.ResponseRecorder) {
+		w.WriteHeader(http.StatusInternalServerError)
+	},
+	"bare 404": func(w http.ResponseWriter, _ *httptest.ResponseRecorder) {
+		http.Error(w, "404 page not found", http.StatusNotFound)
+	},
 	"a web page": func(w http.ResponseWriter, _ *httptest.ResponseRecorder) {
 		w.Header().Set("Content-Type", "text/html")
 		fmt.Fprint(w, "<html><body>Please sign in</body></html>")

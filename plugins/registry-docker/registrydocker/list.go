@@ -9,6 +9,7 @@ import (
 
 	"github.com/distribution/reference"
 
+	"github.com/rollback-project/rollback/plugins/registry-docker/image"
 	"github.com/rollback-project/rollback/sdk/fault"
 	"github.com/rollback-project/rollback/sdk/registry"
 )
@@ -19,7 +20,7 @@ const firstWindow = 8
 
 // ListReleases lists the tags, then reads those of the branch, newest build first, several at a time.
 func (s *server) ListReleases(ctx context.Context, req registry.ListRequest, yield func(registry.Item) error) error {
-	repo, err := s.at.repo(req.Repo)
+	repo, err := s.at.Repo(req.Repo)
 	if err != nil {
 		return err
 	}
@@ -27,16 +28,16 @@ func (s *server) ListReleases(ctx context.Context, req registry.ListRequest, yie
 	if err != nil {
 		return fault.New(fault.Invalid, "list releases of %s: %w", req.Repo, err).On(req.Repo)
 	}
-	want, err := parsePlatform(req.Platform)
+	want, err := image.ParsePlatform(req.Platform)
 	if err != nil {
 		return err
 	}
-	all, err := s.client.tags(ctx, repo)
+	all, err := s.client.Tags(ctx, repo)
 	if err != nil {
 		return err
 	}
 	matched := ofBranch(all, pattern, req.Branch)
-	listing := &registry.Listing{Repository: repo.name, Tags: len(all), Matched: len(matched)}
+	listing := &registry.Listing{Repository: repo.Name, Tags: len(all), Matched: len(matched)}
 	if err := yield(registry.Item{Listing: listing}); err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func inOrder(
 }
 
 // judge says whether a tag of the branch is a release, and if not, why.
-func (r reader) judge(ctx context.Context, req registry.ListRequest, want *platform, tag registry.Tag) (registry.Item, error) {
+func (r reader) judge(ctx context.Context, req registry.ListRequest, want *image.Platform, tag registry.Tag) (registry.Item, error) {
 	skip := func(digest string, reason registry.SkipReason, detail string) (registry.Item, error) {
 		return registry.Item{Skipped: &registry.Skipped{Tag: tag.Name, Digest: digest, Reason: reason, Detail: detail}}, nil
 	}
@@ -120,17 +121,17 @@ func (r reader) judge(ctx context.Context, req registry.ListRequest, want *platf
 	img, err := r.image(ctx, tag.Name, want)
 	var no *unusable
 	if errors.As(err, &no) {
-		return skip(img.digest, no.reason, no.detail)
+		return skip(img.Digest, no.reason, no.detail)
 	}
 	if err != nil {
 		return registry.Item{}, err
 	}
-	at, from, tried := img.date(req.DateFrom, tag.Date, req.NotAfter)
+	at, from, tried := img.Date(req.DateFrom, tag.Date, req.NotAfter)
 	if at.IsZero() {
-		return skip(img.digest, registry.SkipNoDate, fmt.Sprintf("No plausible date: %s.", tried))
+		return skip(img.Digest, registry.SkipNoDate, fmt.Sprintf("No plausible date: %s.", tried))
 	}
 	return registry.Item{Release: &registry.Release{
-		Repo: req.Repo, Tag: tag.Name, Digest: img.digest, Created: at, CreatedFrom: from, Labels: img.labels(),
+		Repo: req.Repo, Tag: tag.Name, Digest: img.Digest, Created: at, CreatedFrom: from, Labels: img.Labels(),
 	}}, nil
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/rollback-project/rollback/plugins/registry-docker/distribution"
 	"github.com/rollback-project/rollback/sdk/diag"
 	"github.com/rollback-project/rollback/sdk/registry"
 	"github.com/rollback-project/rollback/sdk/schema"
@@ -83,7 +84,7 @@ func (p plugin) Configure(_ context.Context, cfg schema.Config, rt schema.Runtim
 	if ds.HasErrors() {
 		return nil, invalidConfig(ds)
 	}
-	c, err := newClient(s, rt, p.opts)
+	c, err := connection(s, rt, p.opts)
 	if err != nil {
 		return nil, err
 	}
@@ -91,14 +92,19 @@ func (p plugin) Configure(_ context.Context, cfg schema.Config, rt schema.Runtim
 	if s.CacheDir != nil {
 		dir = underWorkDir(rt.WorkDir, *s.CacheDir)
 	}
-	return &server{client: c, at: s.at, window: c.window, cache: newCache(dir, rt.Logger)}, nil
+	return &server{
+		client: distribution.New(c), at: s.at, window: c.Concurrency, plain: c.PlainHTTP, cache: newCache(dir, rt.Logger),
+	}, nil
 }
 
 // server is a configured plugin.
 type server struct {
-	client *client
-	at     address
-	cache  *cache
+	client *distribution.Client
+	at     distribution.Address
+	// plain: HTTP without TLS is spoken.
+	plain bool
+	// cache may be nil.
+	cache *cache
 	// window is how many tags are looked at ahead of the one that the host is given.
 	window int
 }

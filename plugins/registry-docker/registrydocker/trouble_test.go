@@ -122,10 +122,13 @@ func TestTroubleIsAFaultThatSaysWhatToDo(t *testing.T) {
 
 func TestReadsAreRepeatedUntilTheyWork(t *testing.T) {
 	cases := map[string]func(w http.ResponseWriter){
-		"429":       func(w http.ResponseWriter) { w.Header().Set("Retry-After", "0"); w.WriteHeader(429) },
-		"500":       func(w http.ResponseWriter) { w.WriteHeader(500) },
-		"502":       func(w http.ResponseWriter) { w.WriteHeader(502) },
-		"503":       func(w http.ResponseWriter) { w.WriteHeader(503) },
+		"429": func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(http.StatusTooManyRequests)
+		},
+		"500":       func(w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) },
+		"502":       func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) },
+		"503":       func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) },
 		"no answer": drop,
 		"half an answer": func(w http.ResponseWriter) {
 			w.Header().Set("Content-Length", "1000")
@@ -158,7 +161,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		if n == 1 {
 			first = time.Now()
 			w.Header().Set("Retry-After", "1")
-			w.WriteHeader(429)
+			w.WriteHeader(http.StatusTooManyRequests)
 			return
 		}
 		second = time.Now()

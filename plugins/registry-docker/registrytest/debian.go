@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// ErrNoDebian: the package docker-registry is not installed.
+// ErrNoDebian says that the package docker-registry, or htpasswd, is not installed.
 var ErrNoDebian = exec.ErrNotFound
 
 // InstallDebian is how to install what StartDebian needs.

@@ -294,11 +294,15 @@ func (r *Registry) Blob(ctx context.Context, repo string, content []byte) (strin
 	if known {
 		return digest, nil
 	}
-	resp, err := r.do(ctx, http.MethodPost, r.URL+"/v2/"+repo+"/blobs/uploads/", "", nil, http.StatusAccepted)
+	start := r.URL + "/v2/" + repo + "/blobs/uploads/"
+	location, err := r.do(ctx, http.MethodPost, start, "", nil, http.StatusAccepted)
 	if err != nil {
 		return "", err
 	}
-	to, err := resp.Request.URL.Parse(resp.Header.Get("Location"))
+	to, err := url.Parse(start)
+	if err == nil {
+		to, err = to.Parse(location)
+	}
 	if err != nil {
 		return "", fmt.Errorf("read the upload's location: %w", err)
 	}
@@ -332,11 +336,11 @@ func (r *Registry) Delete(ctx context.Context, repo, what string) error {
 	return err
 }
 
-// do carries out a request; its body has been read and closed when it returns.
-func (r *Registry) do(ctx context.Context, method, to, contentType string, body []byte, want int) (*http.Response, error) {
+// do carries out a request and returns the header Location.
+func (r *Registry) do(ctx context.Context, method, to, contentType string, body []byte, want int) (location string, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, to, bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
@@ -346,17 +350,17 @@ func (r *Registry) do(ctx context.Context, method, to, contentType string, body 
 	}
 	resp, err := r.Client.Do(req)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	if resp.StatusCode != want {
-		return nil, fmt.Errorf("%s %s: %s: %s", method, req.URL.Path, resp.Status, text)
+		return "", fmt.Errorf("%s %s: %s: %s", method, req.URL.Path, resp.Status, text)
 	}
-	return resp, nil
+	return resp.Header.Get("Location"), nil
 }
 
 // Digest is the digest of content.

@@ -1,4 +1,4 @@
-package registrydocker
+package image
 
 import (
 	"fmt"
@@ -7,15 +7,16 @@ import (
 	"github.com/rollback-project/rollback/sdk/fault"
 )
 
-// platform is what an image runs on.
-type platform struct {
+// Platform is what an image runs on.
+type Platform struct {
 	OS           string `json:"os"`
 	Architecture string `json:"architecture"`
 	Variant      string `json:"variant"`
 }
 
-// parsePlatform reads os/architecture[/variant]; "" is any platform, and nil.
-func parsePlatform(text string) (*platform, error) {
+// ParsePlatform reads os/architecture[/variant]; "" is any platform, and nil.
+// What is none is an Invalid fault.
+func ParsePlatform(text string) (*Platform, error) {
 	if text == "" {
 		return nil, nil //nolint:nilnil // no platform is asked for
 	}
@@ -23,26 +24,27 @@ func parsePlatform(text string) (*platform, error) {
 	if len(parts) < 2 || len(parts) > 3 || strings.Contains("/"+text+"/", "//") {
 		return nil, fault.New(fault.Invalid, "%q is no platform, such as linux/amd64 or linux/arm/v7", text)
 	}
-	p := &platform{OS: parts[0], Architecture: parts[1]}
+	p := &Platform{OS: parts[0], Architecture: parts[1]}
 	if len(parts) == 3 {
 		p.Variant = parts[2]
 	}
 	return p, nil
 }
 
-func (p platform) String() string {
+// String renders the platform as it is read.
+func (p Platform) String() string {
 	text := fmt.Sprintf("%s/%s", p.OS, p.Architecture)
 	if p.Variant != "" {
 		text += "/" + p.Variant
 	}
-	return printable(text)
+	return Printable(text)
 }
 
 // real is false for the entries that build tools add for attestations.
-func (p platform) real() bool { return p.OS != "unknown" && p.Architecture != "unknown" }
+func (p Platform) real() bool { return p.OS != "unknown" && p.Architecture != "unknown" }
 
 // level is the variant as a number, with what the architecture means when it names none.
-func (p platform) level() (n int, known bool) {
+func (p Platform) level() (n int, known bool) {
 	v := p.Variant
 	if v == "" {
 		v = map[string]string{"amd64": "v1", "arm": "v7", "arm64": "v8"}[p.Architecture]
@@ -56,7 +58,7 @@ func (p platform) level() (n int, known bool) {
 
 // fit says how well an image for have runs where want is asked for: 0 not at all, more is better.
 // An older variant runs on a newer machine; a newer one is taken only when no variant was asked for.
-func fit(want, have platform) int {
+func fit(want, have Platform) int {
 	if want.OS != have.OS || want.Architecture != have.Architecture {
 		return 0
 	}
@@ -76,8 +78,8 @@ func fit(want, have platform) int {
 	return 0
 }
 
-// bestFit is the index of the entry that fits best, the first of equals; -1 when none does.
-func bestFit(want platform, entries []descriptor) int {
+// BestFit is the index of the entry that fits best, the first of equals; -1 when none does.
+func BestFit(want Platform, entries []Descriptor) int {
 	best, score := -1, 0
 	for i, e := range entries {
 		if s := fit(want, *e.Platform); s > score {
@@ -87,9 +89,9 @@ func bestFit(want platform, entries []descriptor) int {
 	return best
 }
 
-// serves reports whether an image whose config says have may run where want is asked for.
+// Serves reports whether an image whose config says have may run where want is asked for.
 // Old configs say nothing, and run anywhere.
-func serves(want *platform, have platform) bool {
+func Serves(want *Platform, have Platform) bool {
 	if want == nil || have.OS == "" && have.Architecture == "" {
 		return true
 	}

@@ -1,4 +1,4 @@
-package registrydocker
+package image
 
 import (
 	"fmt"
@@ -15,9 +15,9 @@ const createdKey = "org.opencontainers.image.created"
 // implausible is the last instant that counts as no date: reproducible builds set 1970 or 1980.
 var implausible = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// date tries the sources in order and returns the first plausible instant, or what was tried.
+// Date tries the sources in order and returns the first plausible instant, or what was tried.
 // A zero notAfter accepts any future.
-func (i *image) date(sources []registry.DateSource, tagDate string, notAfter time.Time) (time.Time, registry.DateSource, string) {
+func (i *Image) Date(sources []registry.DateSource, tagDate string, notAfter time.Time) (time.Time, registry.DateSource, string) {
 	var tried []string
 	for _, source := range sources {
 		texts := i.dateTexts(source, tagDate)
@@ -29,7 +29,7 @@ func (i *image) date(sources []registry.DateSource, tagDate string, notAfter tim
 			if source == registry.FromTag {
 				at, ok = parseTagDate(text)
 			}
-			quoted := strconv.Quote(printable(text))
+			quoted := strconv.Quote(Printable(text))
 			switch {
 			case !ok:
 				tried = append(tried, fmt.Sprintf("%s has %s, which is no date", source, quoted))
@@ -49,7 +49,7 @@ func (i *image) date(sources []registry.DateSource, tagDate string, notAfter tim
 }
 
 // dateTexts are the values of a source, the first to be tried first.
-func (i *image) dateTexts(source registry.DateSource, tagDate string) []string {
+func (i *Image) dateTexts(source registry.DateSource, tagDate string) []string {
 	var texts []string
 	add := func(text string) {
 		if text != "" {
@@ -58,13 +58,13 @@ func (i *image) dateTexts(source registry.DateSource, tagDate string) []string {
 	}
 	switch source {
 	case registry.FromAnnotation:
-		for _, a := range i.annotations {
+		for _, a := range i.Annotations {
 			add(a[createdKey])
 		}
 	case registry.FromLabel:
-		add(i.config.labels[createdKey])
+		add(i.Config.Labels[createdKey])
 	case registry.FromConfig:
-		add(i.config.created)
+		add(i.Config.Created)
 	case registry.FromTag:
 		add(tagDate)
 	}

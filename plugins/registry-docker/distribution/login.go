@@ -1,4 +1,4 @@
-package registrydocker
+package distribution
 
 import (
 	"context"
@@ -10,13 +10,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/docker/cli/cli/config"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 
@@ -29,7 +26,7 @@ const maxToken = 1 << 20
 // login knows how to answer the registry's challenges. Nothing is sent, and no credential helper
 // is run, before the registry asks for it.
 type login struct {
-	client   *client
+	client   *Client
 	keychain authn.Keychain
 
 	mu sync.Mutex
@@ -42,60 +39,6 @@ type login struct {
 	once chan struct{}
 	// found are the credentials, after the first challenge.
 	found *authn.AuthConfig
-}
-
-func newLogin(s settings, workDir string, c *client) *login {
-	l := &login{client: c, keychain: authn.DefaultKeychain, bearers: map[string]string{}, once: make(chan struct{}, 1)}
-	switch {
-	case given(s.Token):
-		l.keychain = fixed{authn.AuthConfig{RegistryToken: *s.Token}}
-	case given(s.Username):
-		l.keychain = fixed{authn.AuthConfig{Username: *s.Username, Password: *s.Password}}
-	case given(s.DockerConfig):
-		l.keychain = dockerConfig{underWorkDir(workDir, *s.DockerConfig)}
-	}
-	return l
-}
-
-// fixed is a keychain of the policy's own credentials.
-type fixed struct{ auth authn.AuthConfig }
-
-func (f fixed) Resolve(authn.Resource) (authn.Authenticator, error) {
-	return authn.FromConfig(f.auth), nil
-}
-
-// dockerConfig is a keychain of one configuration file, with the helpers that it names.
-type dockerConfig struct{ path string }
-
-func (d dockerConfig) Resolve(target authn.Resource) (authn.Authenticator, error) {
-	path := d.path
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "config.json")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	file, err := config.LoadFromReader(f)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	host := target.RegistryStr()
-	if host == name.DefaultRegistry {
-		host = authn.DefaultAuthKey
-	}
-	got, err := file.GetAuthConfig(host)
-	if err != nil {
-		return nil, err
-	}
-	if got.Username == "" && got.Password == "" && got.Auth == "" && got.IdentityToken == "" && got.RegistryToken == "" {
-		return authn.Anonymous, nil
-	}
-	return authn.FromConfig(authn.AuthConfig{
-		Username: got.Username, Password: got.Password, Auth: got.Auth,
-		IdentityToken: got.IdentityToken, RegistryToken: got.RegistryToken,
-	}), nil
 }
 
 // ready returns the Authorization that is known to be asked for, or "".

@@ -1,4 +1,4 @@
-package registrydocker
+package distribution
 
 import (
 	"bytes"

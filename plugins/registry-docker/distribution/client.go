@@ -1,118 +1,103 @@
-package registrydocker
+// Package distribution asks a registry over the Docker Registry API v2, which the
+// OCI distribution specification continues.
+//
+// It logs in when it is asked to, repeats reads that break off, keeps limits of
+// pace and size, and turns trouble into faults that say what to do. What a
+// registry holds is the business of package image.
+package distribution
 
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/time/rate"
 
 	"github.com/rollback-project/rollback/sdk/fault"
-	"github.com/rollback-project/rollback/sdk/schema"
 )
 
-// client asks one registry.
-type client struct {
-	at     address
+// Config says how to speak to a registry.
+type Config struct {
+	Address Address
+	// PlainHTTP speaks HTTP; otherwise nothing is ever sent without TLS.
+	PlainHTTP bool
+	TLS       *tls.Config
+	// Keychain is asked for credentials when the registry wants some.
+	Keychain authn.Keychain
+	// RequestsPerSecond is a limit where it is above 0.
+	RequestsPerSecond float64
+	// Concurrency bounds the requests at once; at least 1.
+	Concurrency int
+	// Timeout bounds one request with its answer.
+	Timeout time.Duration
+	// Retries is how often a read is repeated; FirstWait is before the first repetition, doubled for each further one, and
+	// LongestWait bounds them. A registry that asks for a longer one is not waited for.
+	Retries                int
+	FirstWait, LongestWait time.Duration
+	// PageSize is how many tags to ask for at once; 0 leaves it to the registry.
+	PageSize int
+	// MaxResponse bounds an answer, in bytes.
+	MaxResponse int64
+	UserAgent   string
+	Now         func() time.Time
+	Logger      hclog.Logger
+}
+
+// Client asks one registry. It may be used by several goroutines.
+type Client struct {
+	at     Address
 	scheme string
 	// reads repeats, once does not; both follow redirects and never take credentials to another host.
 	reads, once *http.Client
 	login       *login
 	pageSize    int
-	window      int
 	now         func() time.Time
-	log         hclog.Logger
 }
 
-func newClient(s settings, rt schema.Runtime, o Options) (*client, error) {
-	tlsConfig, err := tlsSettings(s, rt.WorkDir)
-	if err != nil {
-		return nil, err
-	}
-	concurrency := orElse(s.Concurrency, defaultConcurrency)
-	if rt.Parallelism > 0 {
-		concurrency = min(concurrency, rt.Parallelism)
-	}
+// New makes a client; it reaches nothing.
+func New(c Config) *Client {
 	x := &exchange{
 		inner: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSClientConfig:        tlsConfig,
+			TLSClientConfig:        c.TLS,
 			TLSHandshakeTimeout:    10 * time.Second,
 			ForceAttemptHTTP2:      true,
-			MaxIdleConnsPerHost:    concurrency,
+			MaxIdleConnsPerHost:    c.Concurrency,
 			IdleConnTimeout:        30 * time.Second,
 			MaxResponseHeaderBytes: 1 << 20,
 		},
-		slots:     make(chan struct{}, concurrency),
-		timeout:   s.timeout,
-		userAgent: rt.UserAgent,
-		plain:     s.plain(),
-		max:       int64(orElse(s.MaxResponse, defaultMaxResponse)),
-		now:       o.Now,
+		slots:     make(chan struct{}, c.Concurrency),
+		timeout:   c.Timeout,
+		userAgent: c.UserAgent,
+		plain:     c.PlainHTTP,
+		max:       c.MaxResponse,
+		now:       c.Now,
 	}
-	if s.RequestsPerSecond != nil {
-		x.pace = rate.NewLimiter(rate.Limit(*s.RequestsPerSecond), max(1, int(*s.RequestsPerSecond)))
+	if c.RequestsPerSecond > 0 {
+		x.pace = rate.NewLimiter(rate.Limit(c.RequestsPerSecond), max(1, int(c.RequestsPerSecond)))
 	}
-	c := &client{
-		at:       s.at,
-		scheme:   "https",
-		pageSize: orElse(s.PageSize, defaultPageSize),
-		window:   concurrency,
-		now:      o.Now,
-		log:      rt.Logger,
+	client := &Client{at: c.Address, scheme: "https", pageSize: c.PageSize, now: c.Now}
+	if c.PlainHTTP {
+		client.scheme = "http"
 	}
-	if s.plain() {
-		c.scheme = "http"
-	}
-	c.once = &http.Client{Transport: x, CheckRedirect: c.redirect}
-	c.reads = &http.Client{Transport: retrying(x, orElse(s.Retries, defaultRetries), o, rt.Logger), CheckRedirect: c.redirect}
-	c.login = newLogin(s, rt.WorkDir, c)
-	return c, nil
-}
-
-// tlsSettings reads the certificate files.
-func tlsSettings(s settings, workDir string) (*tls.Config, error) {
-	t := &tls.Config{
-		MinVersion:         tls.VersionTLS12,
-		InsecureSkipVerify: s.skipVerify(), //nolint:gosec // the policy says so, and was warned
-	}
-	if given(s.CAFile) {
-		path := underWorkDir(workDir, *s.CAFile)
-		pem, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fault.New(fault.Invalid, "read ca_file: %w", err).On(path)
-		}
-		t.RootCAs, err = x509.SystemCertPool()
-		if err != nil {
-			t.RootCAs = x509.NewCertPool()
-		}
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fault.New(fault.Invalid, "read ca_file: %s holds no PEM certificate", path).On(path)
-		}
-	}
-	if given(s.ClientCertFile) {
-		cert, err := tls.LoadX509KeyPair(underWorkDir(workDir, *s.ClientCertFile), underWorkDir(workDir, *s.ClientKeyFile))
-		if err != nil {
-			return nil, fault.New(fault.Invalid, "read the client certificate: %w", err)
-		}
-		t.Certificates = []tls.Certificate{cert}
-	}
-	return t, nil
+	client.once = &http.Client{Transport: x, CheckRedirect: redirect}
+	client.reads = &http.Client{Transport: retrying(x, c), CheckRedirect: redirect}
+	client.login = &login{client: client, keychain: c.Keychain, bearers: map[string]string{}, once: make(chan struct{}, 1)}
+	return client
 }
 
 // redirect lets a request go where the registry keeps its blobs, without the registry's credentials.
-func (c *client) redirect(req *http.Request, via []*http.Request) error {
+func redirect(req *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
 		return errors.New("too many redirects")
 	}
@@ -146,12 +131,13 @@ type answer struct {
 	body   []byte
 	// size is what the header promises of the body; -1 when it does not. A HEAD has no other.
 	size int64
-	url  *url.URL
+	// url is where it came from in the end.
+	url *url.URL
 }
 
 // ask carries out a read, logs in if it must, and returns the answer whatever its status is.
 // Its errors are faults or the context's.
-func (c *client) ask(ctx context.Context, r request) (*answer, error) {
+func (c *Client) ask(ctx context.Context, r request) (*answer, error) {
 	auth, err := c.login.ready(r.scope)
 	if err != nil {
 		return nil, c.failed(ctx, r, err)
@@ -167,7 +153,7 @@ func (c *client) ask(ctx context.Context, r request) (*answer, error) {
 	return c.send(ctx, r, again)
 }
 
-func (c *client) send(ctx context.Context, r request, auth string) (*answer, error) {
+func (c *Client) send(ctx context.Context, r request, auth string) (*answer, error) {
 	u := url.URL{Scheme: c.scheme, Host: c.at.api(), RawQuery: r.query}
 	req, err := http.NewRequestWithContext(limitBody(ctx, r.limit), r.method, u.Scheme+"://"+u.Host+r.path, http.NoBody)
 	if err != nil {

@@ -1,10 +1,9 @@
-package registrydocker
+package distribution
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,16 +21,16 @@ const (
 	maxEmptyPages = 100
 )
 
-// tags reads the whole list of tags, sorted, each once. A page that is missing, garbled or leads in a
-// circle is an error.
-func (c *client) tags(ctx context.Context, repo repository) ([]string, error) {
+// Tags reads the whole list of tags, sorted, each once. A page that is missing, garbled or leads in a
+// circle is an error; a repository that does not exist is a NotFound fault.
+func (c *Client) Tags(ctx context.Context, repo Repository) ([]string, error) {
 	r := request{
 		method:  http.MethodGet,
-		path:    "/v2/" + repo.path + "/tags/list",
-		scope:   "repository:" + repo.path + ":pull",
+		path:    "/v2/" + repo.Path + "/tags/list",
+		scope:   pull(repo),
 		limit:   1 << 62,
-		doing:   "list the tags of " + repo.name,
-		subject: repo.name,
+		doing:   "list the tags of " + repo.Name,
+		subject: repo.Name,
 	}
 	l := &lister{client: c, request: r, size: c.pageSize, seen: map[string]bool{}}
 	for {
@@ -48,7 +47,7 @@ func (c *client) tags(ctx context.Context, repo repository) ([]string, error) {
 
 // lister goes from page to page.
 type lister struct {
-	client  *client
+	client  *Client
 	request request
 	// size is the number of tags that is asked for; 0 leaves it to the registry.
 	size int
@@ -216,9 +215,4 @@ func linkParams(h string) (rel, rest string) {
 			rel = value
 		}
 	}
-}
-
-// manifestPath is where the manifest of a tag or digest is.
-func manifestPath(repo repository, ref string) string {
-	return fmt.Sprintf("/v2/%s/manifests/%s", repo.path, url.PathEscape(ref))
 }

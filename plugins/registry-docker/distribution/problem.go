@@ -1,4 +1,4 @@
-package registrydocker
+package distribution
 
 import (
 	"bytes"
@@ -13,18 +13,15 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"github.com/rollback-project/rollback/plugins/registry-docker/image"
 	"github.com/rollback-project/rollback/sdk/fault"
 )
 
-// longestQuote bounds what is quoted of a registry's own words, in characters.
-const longestQuote = 200
-
 // failed turns an error of the connection into a fault; the end of ctx stays what it is.
-func (c *client) failed(ctx context.Context, r request, err error) error {
+func (c *Client) failed(ctx context.Context, r request, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", r.doing, ctx.Err())
 	}
@@ -69,7 +66,7 @@ func (c *client) failed(ctx context.Context, r request, err error) error {
 }
 
 // refused turns an answer that is no success into a fault.
-func (c *client) refused(r request, a *answer) error {
+func (c *Client) refused(r request, a *answer) error {
 	reply := c.words(a)
 	f := fault.New(fault.Internal, "%s: the registry answers %d %s%s", r.doing, a.status, http.StatusText(a.status), reply).On(r.subject)
 	switch {
@@ -103,7 +100,7 @@ func (c *client) refused(r request, a *answer) error {
 }
 
 // garbled is for answers that make no sense.
-func (c *client) garbled(r request, format string, args ...any) error {
+func (c *Client) garbled(r request, format string, args ...any) error {
 	return fault.New(fault.Internal, "%s: %s", r.doing, c.clean(fmt.Sprintf(format, args...))).On(r.subject).
 		WithHint("Something between here and the registry changes or cuts answers, or it is no registry: check address and proxies.")
 }
@@ -134,7 +131,7 @@ func structured(a *answer) error {
 }
 
 // words is what the registry says of its refusal, ready to be appended, or "".
-func (c *client) words(a *answer) string {
+func (c *Client) words(a *answer) string {
 	var t *transport.Error
 	if !errors.As(structured(a), &t) || len(t.Errors) == 0 {
 		return ""
@@ -144,25 +141,11 @@ func (c *client) words(a *answer) string {
 }
 
 // clean makes foreign text fit for a message: short, without control characters, without secrets.
-func (c *client) clean(text string) string {
+func (c *Client) clean(text string) string {
 	for _, s := range c.login.secrets() {
 		if len(s) >= 4 {
 			text = strings.ReplaceAll(text, s, "(sensitive value)")
 		}
 	}
-	return printable(text)
-}
-
-// printable shortens text and replaces what is not for terminals.
-func printable(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	if runes := []rune(text); len(runes) > longestQuote {
-		text = string(runes[:longestQuote]) + "…"
-	}
-	return text
+	return image.Printable(text)
 }

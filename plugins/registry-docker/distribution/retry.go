@@ -1,4 +1,4 @@
-package registrydocker
+package distribution
 
 import (
 	"context"
@@ -15,17 +15,17 @@ import (
 )
 
 // retrying repeats reads. It must not be given anything but GET and HEAD.
-func retrying(x *exchange, retries int, o Options, log hclog.Logger) http.RoundTripper {
-	r := retryer{hold: x.hold, opts: o, log: log}
+func retrying(x *exchange, c Config) http.RoundTripper {
+	r := retryer{hold: x.hold, now: c.Now, longest: c.LongestWait, log: c.Logger}
 	return &retryablehttp.RoundTripper{Client: &retryablehttp.Client{
 		HTTPClient: &http.Client{
 			Transport: x,
 			// Redirects are followed above, where the credentials are.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		RetryMax:     retries,
-		RetryWaitMin: o.FirstWait,
-		RetryWaitMax: o.LongestWait,
+		RetryMax:     c.Retries,
+		RetryWaitMin: c.FirstWait,
+		RetryWaitMax: c.LongestWait,
 		CheckRetry:   r.check,
 		Backoff:      r.wait,
 		ErrorHandler: func(resp *http.Response, err error, _ int) (*http.Response, error) {
@@ -38,9 +38,10 @@ func retrying(x *exchange, retries int, o Options, log hclog.Logger) http.RoundT
 }
 
 type retryer struct {
-	hold func(time.Duration)
-	opts Options
-	log  hclog.Logger
+	hold    func(time.Duration)
+	now     func() time.Time
+	longest time.Duration
+	log     hclog.Logger
 }
 
 // check says whether the same request may fare better.
@@ -53,7 +54,7 @@ func (r retryer) check(ctx context.Context, resp *http.Response, err error) (boo
 	}
 	again := resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusRequestTimeout ||
 		(resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented && resp.StatusCode != http.StatusHTTPVersionNotSupported)
-	if again && retryAfter(resp.Header, r.opts.Now()) > r.opts.LongestWait {
+	if again && retryAfter(resp.Header, r.now()) > r.longest {
 		// Nobody waits that long at a terminal; the fault says how long it would be.
 		return false, nil
 	}
@@ -68,7 +69,7 @@ func (r retryer) wait(least, most time.Duration, attempt int, resp *http.Respons
 	}
 	d = d/2 + rand.N(d/2+1)
 	if resp != nil {
-		if asked := retryAfter(resp.Header, r.opts.Now()); asked > 0 {
+		if asked := retryAfter(resp.Header, r.now()); asked > 0 {
 			r.hold(asked)
 			d += asked
 		}

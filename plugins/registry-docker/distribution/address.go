@@ -1,4 +1,4 @@
-package registrydocker
+package distribution
 
 import (
 	"errors"
@@ -17,24 +17,24 @@ const (
 	apiHub    = "index.docker.io"
 )
 
-// address is where the registry is.
-type address struct {
+// Address is where the registry is.
+type Address struct {
 	// host is host or host:port, in lower case, as images name it.
 	host string
 	// prefix comes before each repo's name: "team/sub", or "".
 	prefix string
 }
 
-// parseAddress takes host[:port][/prefix] apart. Its errors never quote what may be a password.
-func parseAddress(text string) (address, error) {
+// ParseAddress takes host[:port][/prefix] apart. Its errors never quote what may be a password.
+func ParseAddress(text string) (Address, error) {
 	switch {
 	case text == "":
-		return address{}, errors.New("the attribute address must name the registry, such as registry.example.com:5000")
+		return Address{}, errors.New("the attribute address must name the registry, such as registry.example.com:5000")
 	case strings.Contains(text, "@"):
-		return address{}, errors.New("the address contains an @: give credentials in the attributes username and password")
+		return Address{}, errors.New("the address contains an @: give credentials in the attributes username and password")
 	case strings.Contains(text, "://"):
 		_, rest, _ := strings.Cut(text, "://")
-		return address{}, fmt.Errorf("the address must not have a scheme: write %q (HTTPS is spoken unless plain_http is set)",
+		return Address{}, fmt.Errorf("the address must not have a scheme: write %q (HTTPS is spoken unless plain_http is set)",
 			strings.TrimSuffix(rest, "/"))
 	}
 	host, prefix, _ := strings.Cut(strings.TrimSuffix(text, "/"), "/")
@@ -42,21 +42,24 @@ func parseAddress(text string) (address, error) {
 	// In an image's name the first part is a host only if it looks like one: app/x is in Docker's own registry.
 	ref, err := reference.ParseNormalizedNamed(host + "/x")
 	if err != nil || reference.Domain(ref) != host && !isHub(host) {
-		return address{}, fmt.Errorf("the address %q does not begin with a host, such as registry.example.com:5000", text)
+		return Address{}, fmt.Errorf("the address %q does not begin with a host, such as registry.example.com:5000", text)
 	}
 	if prefix == "v2" || strings.HasPrefix(prefix, "v2/") {
-		return address{}, errors.New("the address must end before the /v2/ of the API")
+		return Address{}, errors.New("the address must end before the /v2/ of the API")
 	}
 	if prefix != "" {
 		if _, err := reference.WithName("host.example/" + prefix); err != nil {
-			return address{}, fmt.Errorf("the prefix %q of the address is no repository path: %w", prefix, err)
+			return Address{}, fmt.Errorf("the prefix %q of the address is no repository path: %w", prefix, err)
 		}
 	}
-	return address{host: host, prefix: prefix}, nil
+	return Address{host: host, prefix: prefix}, nil
 }
 
-// loopback reports whether the host is this machine.
-func (a address) loopback() bool {
+// Host is host or host:port, in lower case, as images name it.
+func (a Address) Host() string { return a.host }
+
+// Loopback reports whether the host is this machine.
+func (a Address) Loopback() bool {
 	host := a.host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
@@ -70,23 +73,23 @@ func (a address) loopback() bool {
 }
 
 // api is the host that is spoken to.
-func (a address) api() string {
+func (a Address) api() string {
 	if isHub(a.host) {
 		return apiHub
 	}
 	return a.host
 }
 
-// repository is one repository of the registry.
-type repository struct {
-	// name is the full name as images have it: registry.example.com:5000/team/backend-a.
-	name string
-	// path is its name in the API: team/backend-a.
-	path string
+// Repository is one repository of the registry.
+type Repository struct {
+	// Name is the full name as images have it: registry.example.com:5000/team/backend-a.
+	Name string
+	// Path is its name in the API: team/backend-a.
+	Path string
 }
 
-// repo returns the repository of a repo of the policy.
-func (a address) repo(repo string) (repository, error) {
+// Repo returns the repository of a repo of the policy. What cannot be one is an Invalid fault.
+func (a Address) Repo(repo string) (Repository, error) {
 	path := repo
 	if a.prefix != "" {
 		path = a.prefix + "/" + repo
@@ -94,33 +97,33 @@ func (a address) repo(repo string) (repository, error) {
 	return a.within(path)
 }
 
-// named returns the repository of a full name, of which the host must be this registry's.
-func (a address) named(full string) (repository, error) {
+// Named returns the repository of a full name. One on another host is an Unsupported fault.
+func (a Address) Named(full string) (Repository, error) {
 	ref, err := reference.ParseNormalizedNamed(full)
 	if err != nil || !reference.IsNameOnly(ref) {
-		return repository{}, fault.New(fault.Invalid, "%q is no full name of a repository", full).On(full)
+		return Repository{}, fault.New(fault.Invalid, "%q is no full name of a repository", full).On(full)
 	}
 	if host := strings.ToLower(reference.Domain(ref)); !a.same(host) {
-		return repository{}, fault.New(fault.Unsupported, "%s is in the registry %s; this one is %s", full, host, a.host).On(full).
+		return Repository{}, fault.New(fault.Unsupported, "%s is in the registry %s; this one is %s", full, host, a.host).On(full).
 			WithHint(`Add a block registry "docker" for %s, or move the image.`, host)
 	}
 	return a.within(reference.Path(ref))
 }
 
-func (a address) within(path string) (repository, error) {
+func (a Address) within(path string) (Repository, error) {
 	full := a.host + "/" + path
 	if isHub(a.host) && !strings.Contains(path, "/") {
 		path = "library/" + path
 		full = a.host + "/" + path
 	}
 	if _, err := reference.WithName(full); err != nil || path == "" {
-		return repository{}, fault.New(fault.Invalid, "%q is no name of a repository: lower-case letters, digits and . _ - between slashes", path).On(path)
+		return Repository{}, fault.New(fault.Invalid, "%q is no name of a repository: lower-case letters, digits and . _ - between slashes", path).On(path)
 	}
-	return repository{name: full, path: path}, nil
+	return Repository{Name: full, Path: path}, nil
 }
 
 // same reports whether a host of an image's name is this registry.
-func (a address) same(host string) bool {
+func (a Address) same(host string) bool {
 	if isHub(host) {
 		return isHub(a.host)
 	}
