@@ -30,6 +30,9 @@ type Local struct {
 // OpenLocal returns the state in dir. The folder is made when something is first written.
 func OpenLocal(dir string, now func() time.Time) *Local { return &Local{dir: dir, now: now} }
 
+// Dir is the state's folder.
+func (s *Local) Dir() string { return s.dir }
+
 // Holder says who holds a lock.
 type Holder struct {
 	Operation string    `json:"operation"`

@@ -1,0 +1,278 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rollback-project/rollback/core/apply"
+	"github.com/rollback-project/rollback/core/event"
+	"github.com/rollback-project/rollback/core/journal"
+	"github.com/rollback-project/rollback/core/notice"
+	"github.com/rollback-project/rollback/core/plan"
+	"github.com/rollback-project/rollback/core/point"
+	"github.com/rollback-project/rollback/core/policy"
+	"github.com/rollback-project/rollback/core/state"
+	"github.com/rollback-project/rollback/sdk/diag"
+	"github.com/rollback-project/rollback/sdk/orchestrator"
+	"github.com/rollback-project/rollback/sdk/registry"
+	"github.com/rollback-project/rollback/sdk/schema"
+)
+
+// ApplyRequest asks for a plan to be carried out.
+type ApplyRequest struct {
+	Plan     *plan.Plan
+	Operator policy.OperatorFacts
+	// Reason and Ticket are for the record.
+	Reason, Ticket string
+	Overrides      map[string]string
+	Holder         state.Holder
+	// LockTimeout is how long to wait for somebody else's lock.
+	LockTimeout time.Duration
+	// Link leads to the CI job; Host is where we run.
+	Link, Host string
+	// NotifyTimeout bounds one notification.
+	NotifyTimeout time.Duration
+	// Interrupt is closed by the first Ctrl-C; a cancelled context is the second.
+	Interrupt <-chan struct{}
+}
+
+// ApplyResult is how an apply ended.
+type ApplyResult struct {
+	apply.Result
+	OperationID string
+	Duration    time.Duration
+	// Holder is set when somebody else holds the lock.
+	Holder *state.Holder
+	// Journal is where the record is; "" when there is none.
+	Journal string
+}
+
+// Apply carries out a plan: lock, staleness and guards once more, journal, notices, deployment.
+// It always returns a result; the outcome says what to exit with.
+func (e *Engine) Apply(ctx context.Context, req ApplyRequest) ApplyResult {
+	began := e.Now()
+	res := e.apply(ctx, req)
+	res.Duration = e.Now().Sub(began)
+	e.Emit(event.Event{
+		Type: event.OperationComplete, At: e.Now(), OperationID: res.OperationID, Outcome: res.Outcome,
+		ExitCode: ExitCode(res.Result), Elapsed: res.Duration, Message: "Operation ended: " + string(res.Outcome),
+	})
+	return res
+}
+
+// ExitCode is the exit code of DESIGN.md section 4 for how an operation ended.
+func ExitCode(res apply.Result) int {
+	switch res.Outcome {
+	case event.Done, event.Nothing:
+		return 0
+	case event.Refused:
+		return 1
+	case event.Restored:
+		return 3
+	case event.Locked:
+		return 5
+	case event.Interrupted:
+		if res.RestoreErr != nil {
+			return 4
+		}
+		return 130
+	default:
+		return 4
+	}
+}
+
+func refused(err error) ApplyResult {
+	return ApplyResult{Result: apply.Result{Outcome: event.Refused, Err: err, AsBefore: true}}
+}
+
+func (e *Engine) apply(ctx context.Context, req ApplyRequest) (res ApplyResult) {
+	p := req.Plan
+	if p.Errored {
+		return refused(errors.New("carry out the plan: errors stand in its way"))
+	}
+	if p.Empty() {
+		return ApplyResult{Result: apply.Result{Outcome: event.Nothing, AsBefore: true}}
+	}
+	id := NewID(e.Now())
+	req.Holder.Operation = id
+	lock, err := e.State.Lock(ctx, p.Environment, req.Holder, req.LockTimeout, func(h state.Holder) {
+		e.Emit(event.Event{Type: event.LockWait, At: e.Now(), Message: fmt.Sprintf("Waiting up to %s for the lock of %s, held by %s (process %d on %s)", req.LockTimeout, p.Environment, h.Who, h.PID, h.Host)})
+	})
+	var locked *state.LockedError
+	switch {
+	case errors.As(err, &locked):
+		return ApplyResult{Result: apply.Result{Outcome: event.Locked, Err: err, AsBefore: true}, Holder: &locked.Holder}
+	case err != nil:
+		return refused(err)
+	}
+	defer func() {
+		if err := lock.Unlock(); err != nil {
+			res.Err = errors.Join(res.Err, fmt.Errorf("unlock %s: %w", p.Environment, err))
+		}
+	}()
+	return e.applyLocked(ctx, req, id)
+}
+
+// applyLocked runs under the lock.
+func (e *Engine) applyLocked(ctx context.Context, req ApplyRequest, id string) ApplyResult {
+	p := req.Plan
+	if err := e.recheck(ctx, req); err != nil {
+		return refused(err)
+	}
+	by, claimed, err := e.State.ClaimPlan(p.ID, id)
+	if err != nil {
+		return refused(err)
+	}
+	if !claimed {
+		return refused(fmt.Errorf("carry out plan %s: it was applied before, by operation %s; a plan is applied at most once; make a new one", p.ID, by))
+	}
+	j, err := e.State.NewJournal(id)
+	if err != nil {
+		return refused(err)
+	}
+	defer j.Close()
+	header := journal.Header{
+		OperationID: id, Environment: p.Environment, Operator: req.Operator.User, ApprovedBy: req.Operator.ApprovedBy,
+		Reason: req.Reason, Ticket: req.Ticket, Plan: p,
+	}
+	teller := notice.New(e.Notifiers, notice.Options{
+		Header: header, Link: req.Link, Host: req.Host, Now: e.Now, Timeout: req.NotifyTimeout,
+		Warn: func(d diag.Diagnostic) {
+			e.Emit(event.Event{Type: event.Diagnostic, At: e.Now(), OperationID: id, Diagnostic: &d, Message: d.Summary})
+		},
+	})
+	e.Emit(event.Event{Type: event.OperationStart, At: e.Now(), OperationID: id, Message: p.Environment, To: p.To})
+	teller.Started(ctx)
+	emit := func(ev event.Event) {
+		e.Emit(ev)
+		teller.Event(ctx, ev)
+	}
+	canceler, _ := e.Orchestrator.(orchestrator.Canceler)
+	if !e.Capabilities.Has(schema.Cancel) {
+		canceler = nil
+	}
+	res := apply.Run(ctx, apply.Options{
+		Header: header, Orchestrator: e.Orchestrator, Canceler: canceler, Journal: j, Emit: emit, Now: e.Now,
+		Timeout: e.Policy.Apply.Timeout, OnFailure: e.Policy.Apply.OnFailure, Interrupt: req.Interrupt, Labels: labels(id, req.Reason),
+	})
+	// A second Ctrl-C has ended ctx; people are told all the same, each within its own timeout.
+	teller.Ended(context.WithoutCancel(ctx), res)
+	return ApplyResult{Result: res, OperationID: id, Journal: filepath.Join(e.State.Dir(), "operations", id+".jsonl")}
+}
+
+// labels go on every changed app, where the orchestrator has labels.
+func labels(id, reason string) map[string]string {
+	l := map[string]string{"rollback.operation": id}
+	if reason != "" {
+		l["rollback.reason"] = reason
+	}
+	return l
+}
+
+// recheck looks once more, right before anything is changed, whether the plan still holds.
+func (e *Engine) recheck(ctx context.Context, req ApplyRequest) error {
+	p := req.Plan
+	env, err := e.Environment(p.Environment)
+	if err != nil {
+		return err
+	}
+	reasons, err := e.Stale(ctx, env, p)
+	if err != nil {
+		return err
+	}
+	if len(reasons) > 0 {
+		return fmt.Errorf("carry out the plan: it is stale: %s; make a new plan", strings.Join(reasons, "; "))
+	}
+	before := p.Diagnostics
+	ds := plan.CheckGuards(p, plan.GuardInput{Guards: e.Policy.Guards, Overrides: overrides(p, req.Overrides), Now: e.Now(), Operator: req.Operator})
+	p.Diagnostics = before
+	if ds.HasErrors() {
+		var failed []string
+		for _, d := range ds {
+			if d.Severity == diag.Error {
+				failed = append(failed, d.Detail)
+			}
+		}
+		return fmt.Errorf("check the guards once more before changing anything: %s", strings.Join(failed, " "))
+	}
+	return nil
+}
+
+// overrides are those given now and those the plan was made with.
+func overrides(p *plan.Plan, given map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, g := range p.Guards {
+		if g.Overridden != "" {
+			all[g.Name] = g.Overridden
+		}
+	}
+	for name, reason := range given {
+		all[name] = reason
+	}
+	return all
+}
+
+// Stale says what has changed since a plan was made; nothing when it still holds.
+func (e *Engine) Stale(ctx context.Context, env policy.Environment, p *plan.Plan) ([]string, error) {
+	apps, err := e.apps(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	matches, _ := plan.Match(e.Policy.Repos, repositories(p), env.Scope, apps)
+	targets, err := e.targets(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Stale(p, plan.State{PolicyHash: e.Policy.Hash, Matches: matches, Targets: targets}), nil
+}
+
+// repositories are the plan's repos with their full names, as far as the plan needs them.
+func repositories(p *plan.Plan) []point.Repo {
+	var repos []point.Repo
+	for _, c := range p.Changes {
+		if ref, err := plan.ParseRef(c.From.Image); err == nil {
+			repos = append(repos, point.Repo{Name: c.Repo, Repository: ref.Repository})
+		}
+	}
+	return repos
+}
+
+// targets says what the tags of the plan's targets point at now.
+func (e *Engine) targets(ctx context.Context, p *plan.Plan) (map[string]string, error) {
+	type answer struct{ image, digest string }
+	answers := make([]answer, len(p.Changes))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(e.Parallelism)
+	for i, c := range p.Changes {
+		if c.Wave == 0 {
+			continue
+		}
+		g.Go(func() error {
+			res, err := e.Registry.Resolve(gctx, registry.ResolveRequest{Repo: c.Repo, Tag: c.To.Tag, Platform: platform(e.Policy.Repos, c.Repo)})
+			if err != nil {
+				return fmt.Errorf("look once more for %s: %w", c.To.Image, err)
+			}
+			answers[i] = answer{image: c.To.Image}
+			if res.Found && res.Pullable {
+				answers[i].digest = res.Digest
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	targets := map[string]string{}
+	for _, a := range answers {
+		if a.image != "" {
+			targets[a.image] = a.digest
+		}
+	}
+	return targets, nil
+}

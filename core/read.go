@@ -1,0 +1,163 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rollback-project/rollback/core/plan"
+	"github.com/rollback-project/rollback/core/point"
+	"github.com/rollback-project/rollback/core/policy"
+	"github.com/rollback-project/rollback/sdk/diag"
+	"github.com/rollback-project/rollback/sdk/orchestrator"
+	"github.com/rollback-project/rollback/sdk/registry"
+	"github.com/rollback-project/rollback/sdk/schema"
+)
+
+// clockSkew is how far in the future a registry's date may lie (DESIGN.md section 2).
+const clockSkew = 24 * time.Hour
+
+// World is what was read of registry and orchestrator for one environment.
+type World struct {
+	Environment policy.Environment
+	// Rules are the repos of the policy that were asked for.
+	Rules    []policy.Repo
+	Repos    []point.Repo
+	Timeline *point.Timeline
+	Matches  []plan.Matched
+	// MatchDiagnostics says which repos have no app, and what was seen instead.
+	MatchDiagnostics diag.Diagnostics
+	// AppsUnknown says why the apps could not be read; "" when they were, or when there is no orchestrator.
+	AppsUnknown string
+}
+
+// Running is what the environment's apps run.
+func (w *World) Running() []point.Running { return plan.Runs(w.Matches) }
+
+// Read reads every repo and every app of an environment, at the same time.
+// A repo that cannot be read is in the world as unknown, with the reason; it is not left out.
+func (e *Engine) Read(ctx context.Context, env policy.Environment) (*World, error) {
+	w := &World{Environment: env, Rules: e.Policy.Repos, Repos: make([]point.Repo, len(e.Policy.Repos))}
+	if len(w.Rules) == 0 {
+		return nil, errors.New(`read the registry: the policy names no repo; add a block such as repo "backend-a" {}`)
+	}
+	var apps []orchestrator.App
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		var err error
+		apps, err = e.apps(gctx, env)
+		return err
+	})
+	g.Go(func() error { return e.list(gctx, w, nil) })
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	if e.Policy.Points.Source == policy.SourceDeployments {
+		if err := e.history(ctx, w, apps); err != nil {
+			return nil, err
+		}
+	}
+	if err := e.build(ctx, w); err != nil {
+		return nil, err
+	}
+	if e.Orchestrator != nil {
+		w.Matches, w.MatchDiagnostics = plan.Match(w.Rules, w.Repos, env.Scope, apps)
+	}
+	return w, nil
+}
+
+// list reads the repos, or only those in needs, into w.Repos.
+func (e *Engine) list(ctx context.Context, w *World, needs map[string]time.Time) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(e.Parallelism)
+	for i, rule := range w.Rules {
+		need, wanted := needs[rule.Name]
+		if needs != nil && !wanted {
+			continue
+		}
+		g.Go(func() error {
+			repo, err := e.listRepo(gctx, rule, w.Environment.Branch, need)
+			if err != nil {
+				return err
+			}
+			w.Repos[i] = repo
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// listRepo reads one repo. Only a request that cannot be made, or a cancelled one, is an error.
+func (e *Engine) listRepo(ctx context.Context, rule policy.Repo, branch string, need time.Time) (point.Repo, error) {
+	pattern, err := registry.CompilePattern(rule.Tag.Pattern)
+	if err != nil {
+		return point.Repo{}, fmt.Errorf("read repo %s: %w", rule.Name, err)
+	}
+	req := registry.ListRequest{
+		Repo: rule.Name, Pattern: rule.Tag.Pattern, Branch: branch,
+		DateFrom: rule.Release.DateFrom, Platform: rule.Release.Platform, NotAfter: e.Now().Add(clockSkew),
+	}
+	c := point.NewCollector(point.Want{
+		Repo: rule.Name, Pattern: pattern, Branch: branch,
+		Count: rule.Retention.Count, Margin: rule.Retention.Margin, Need: need, NotAfter: req.NotAfter,
+	})
+	listErr := e.Registry.ListReleases(ctx, req, c.Yield)
+	if ctx.Err() != nil {
+		return point.Repo{}, fmt.Errorf("read repo %s: %w", rule.Name, ctx.Err())
+	}
+	return c.Finish(listErr), nil
+}
+
+// build makes the timeline, and reads further back where a gap fill needs it.
+func (e *Engine) build(ctx context.Context, w *World) error {
+	opts := point.Options{Rules: w.Rules, By: e.Policy.Points.By, Zone: e.Policy.Settings.Timezone}
+	w.Timeline = point.Build(w.Repos, opts)
+	if len(w.Timeline.Needs) == 0 {
+		return nil
+	}
+	needs := map[string]time.Time{}
+	for _, n := range w.Timeline.Needs {
+		needs[n.Repo] = n.Before
+	}
+	if err := e.list(ctx, w, needs); err != nil {
+		return err
+	}
+	w.Timeline = point.Build(w.Repos, opts)
+	return nil
+}
+
+// history replaces the dates of releases by those of their deployments (points.source = deployments).
+func (e *Engine) history(ctx context.Context, w *World, apps []orchestrator.App) error {
+	historian, ok := e.Orchestrator.(orchestrator.Historian)
+	if !ok || !e.Capabilities.Has(schema.History) {
+		return fmt.Errorf(`read the deployments of %s: points.source is "deployments", and the orchestrator plugin remembers none; use "releases"`, w.Environment.Name)
+	}
+	matches, _ := plan.Match(w.Rules, w.Repos, w.Environment.Scope, apps)
+	var deployed []point.Deployment
+	for _, m := range matches {
+		for _, t := range m.Targets {
+			err := historian.ListRevisions(ctx, t.App.ID, func(r orchestrator.Revision) error {
+				for _, image := range r.Images {
+					ref, err := plan.ParseRef(image.Image)
+					if err != nil || ref.Repository != t.Ref.Repository {
+						continue
+					}
+					deployed = append(deployed, point.Deployment{Repo: m.Repo, App: t.App.ID, Tag: ref.Tag, Digest: ref.Digest, At: r.At})
+				}
+				return nil
+			})
+			if err != nil {
+				return fmt.Errorf("read the history of app %s: %w", t.App.ID, err)
+			}
+		}
+	}
+	pattern, err := registry.CompilePattern(e.Policy.Tag.Pattern)
+	if err != nil {
+		return fmt.Errorf("read the deployments of %s: %w", w.Environment.Name, err)
+	}
+	w.Repos = point.Deployed(w.Repos, deployed, pattern)
+	return nil
+}
