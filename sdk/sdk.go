@@ -60,7 +60,7 @@ func ServeNotify(p notify.Plugin) {
 //
 //nolint:forbidigo // this is the plugin's main function: streams and exit code are its own
 func serve(describe func() schema.Description, newServer func(hclog.Logger) *server.Server) {
-	stderr := os.Stderr // go-plugin puts a pipe in its place later, for what authors print
+	stderr := os.Stderr
 	if os.Getenv(handshake.CookieKey) != handshake.CookieValue {
 		explain(stderr, describe())
 		os.Exit(1)
@@ -72,6 +72,9 @@ func serve(describe func() schema.Description, newServer func(hclog.Logger) *ser
 	log.SetOutput(logger.StandardWriter(&hclog.StandardLoggerOptions{InferLevels: true}))
 
 	s := newServer(logger)
+	// What authors print goes to the log. By go-plugin's way, which replaces both streams by pipes through gRPC, the last
+	// words of a plugin that dies would be lost.
+	s.BeforeFirst(func() { os.Stdout, os.Stderr = stderr, stderr })
 	var stdin io.Reader
 	if os.Getenv(handshake.EnvStdin) == handshake.Lifeline {
 		stdin = os.Stdin

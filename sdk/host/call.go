@@ -27,6 +27,8 @@ type call struct {
 	changing bool
 	// limit is how long the plugin may give nothing; 0 takes the idle timeout, below 0 is no limit.
 	limit time.Duration
+	// introduce asks for the plugin's name also in front of its own faults, where the caller does not say it.
+	introduce bool
 	// deployments are those that were accepted so far.
 	deployments []string
 }
@@ -181,6 +183,9 @@ func own(err error) error {
 // translate turns what gRPC says about a call into what the caller can decide by.
 func (p *Plugin) translate(ctx, callCtx context.Context, c call, sent bool, err error) error {
 	if f := wire.DecodeError(err); f != nil {
+		if c.introduce {
+			f.Message = fmt.Sprintf("%s: %s: %s", p.cfg.label(), c.name, f.Message)
+		}
 		return p.redacted(f)
 	}
 	unsure := c.changing && sent

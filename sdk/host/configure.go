@@ -16,7 +16,7 @@ import (
 func (p *Plugin) validate(cfg schema.Config) diag.Diagnostics {
 	p.learnSecrets(cfg)
 	var resp *pluginpb.ValidateConfigResponse
-	err := p.unary(p.offline(), call{name: "ValidateConfig", limit: p.cfg.CallTimeout}, func(ctx context.Context) (err error) {
+	err := p.unary(p.offline(), call{name: "ValidateConfig", limit: p.cfg.CallTimeout, introduce: true}, func(ctx context.Context) (err error) {
 		resp, err = p.plugin.ValidateConfig(ctx, &pluginpb.ValidateConfigRequest{Config: wire.EncodeConfig(cfg)})
 		return err
 	})

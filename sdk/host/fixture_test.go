@@ -108,6 +108,7 @@ func (b behaviour) enter(call string) {
 		select {}
 	case "freeze":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		select {} // the signal takes a moment
 	}
 }
 

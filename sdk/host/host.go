@@ -144,7 +144,7 @@ func newPlugin(ctx context.Context, cfg Config, conn grpc.ClientConnInterface) *
 // describe asks for the description, and compares it with what was expected.
 func (p *Plugin) describe(ctx context.Context) error {
 	var resp *pluginpb.DescribeResponse
-	err := p.unary(ctx, call{name: "Describe", limit: p.cfg.CallTimeout}, func(ctx context.Context) (err error) {
+	err := p.unary(ctx, call{name: "Describe", limit: p.cfg.CallTimeout, introduce: true}, func(ctx context.Context) (err error) {
 		resp, err = p.plugin.Describe(ctx, &pluginpb.DescribeRequest{})
 		return err
 	})

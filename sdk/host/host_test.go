@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -14,12 +15,16 @@ import (
 
 // config starts this test binary as the plugin "world".
 func config(kind schema.Kind, settings ...string) host.Config {
-	return host.Config{
+	cfg := host.Config{
 		Kind: kind, Name: "world", Path: os.Args[0],
 		Args:         append([]string{"serve-plugin", string(kind)}, settings...),
 		Environ:      os.Environ(),
 		StartTimeout: time.Minute, CallTimeout: time.Minute,
 	}
+	if env, err := exec.LookPath("env"); raceEnabled && err == nil {
+		cfg.Path, cfg.Args = env, append([]string{"GORACE=atexit_sleep_ms=0", os.Args[0]}, cfg.Args...)
+	}
+	return cfg
 }
 
 // start starts this test binary as a plugin, and closes it at the end of the test.

@@ -175,21 +175,23 @@ type lineWriter struct {
 	to     *forwarder
 	stream string
 	rest   []byte
+	cut    bool // the line has been told as far as it will be
 }
 
-// Write tells every whole line.
+// Write tells every whole line, and of a long one its beginning.
 func (w *lineWriter) Write(p []byte) (int, error) {
-	w.rest = append(w.rest, p...)
-	for {
-		line, rest, found := bytes.Cut(w.rest, []byte("\n"))
-		if !found && len(w.rest) < maxLine {
-			return len(p), nil
+	for part := range bytes.Lines(p) {
+		w.rest = append(w.rest, part[:min(len(part), maxLine-len(w.rest))]...)
+		ended := part[len(part)-1] == '\n'
+		if !w.cut && (ended || len(w.rest) == maxLine) {
+			w.to.line(append([]byte("["+w.stream+"] "), w.rest...))
+			w.cut = true
 		}
-		w.to.line(append([]byte("["+w.stream+"] "), line...))
-		if w.rest = rest; !found {
-			w.rest = nil
+		if ended {
+			w.rest, w.cut = nil, false
 		}
 	}
+	return len(p), nil
 }
 
 // printable replaces control characters, with which a text could repaint a terminal; lines and tabs stay.

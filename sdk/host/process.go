@@ -27,13 +27,14 @@ const leftover = 500 * time.Millisecond
 type process struct {
 	cmd       *exec.Cmd
 	logs      *forwarder
-	lifeline  *os.File // the end of the pipe that tells the plugin that we live
 	handshake *io.PipeReader
 	done      chan struct{} // closed when the process has ended and its streams are read
 
-	mu    sync.Mutex
-	first string // the first line on standard output
-	err   error  // how the process ended; set before done is closed
+	mu      sync.Mutex
+	running *os.Process // nil before the start
+	first   string      // the first line on standard output
+	shot    bool        // we have killed it
+	err     error       // how the process ended; set before done is closed
 }
 
 // newProcess prepares the process; env is what go-plugin wants it to know.
@@ -82,7 +83,12 @@ func (p *process) Start(context.Context) (err error) {
 	for _, f := range []*os.File{stdin, stdoutW, stderrW} {
 		_ = f.Close()
 	}
-	p.lifeline = life
+	p.mu.Lock()
+	p.running = p.cmd.Process
+	if p.shot { // while it was being started
+		_ = p.running.Kill()
+	}
+	p.mu.Unlock()
 	var firstLine *io.PipeWriter
 	p.handshake, firstLine = io.Pipe()
 	var readers sync.WaitGroup
@@ -140,11 +146,13 @@ func (p *process) ending() string {
 		return ""
 	}
 	p.mu.Lock()
-	err := p.err
+	err, shot := p.err, p.shot
 	p.mu.Unlock()
 	how := "its process ended with exit status 0"
 	var exit *exec.ExitError
 	switch {
+	case shot && errors.As(err, &exit) && !exit.Exited():
+		how = "its process was ended"
 	case errors.As(err, &exit):
 		how = "its process ended: " + exit.String()
 	case err != nil:
@@ -165,11 +173,17 @@ func (p *process) Wait(context.Context) error {
 }
 
 // Kill ends the process at once.
-func (p *process) Kill(context.Context) error {
-	if p.cmd.Process == nil {
-		return nil
+func (p *process) Kill(context.Context) error { return p.kill() }
+
+func (p *process) kill() error {
+	p.mu.Lock()
+	p.shot = true
+	running := p.running
+	p.mu.Unlock()
+	if running == nil {
+		return nil // Start will see it
 	}
-	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := running.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill %s: %w", p.Name(), err)
 	}
 	return nil
@@ -186,10 +200,12 @@ func (p *process) Name() string { return p.cmd.Path }
 
 // ID is the process id; "" before the start.
 func (p *process) ID() string {
-	if p.cmd.Process == nil {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running == nil {
 		return ""
 	}
-	return strconv.Itoa(p.cmd.Process.Pid)
+	return strconv.Itoa(p.running.Pid)
 }
 
 // Diagnose adds nothing: what can be said about a failed start, explainStart says.

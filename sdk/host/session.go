@@ -87,7 +87,7 @@ func startSession(ctx context.Context, cfg Config) (*session, error) {
 	}
 	if cause != nil {
 		if s.proc != nil {
-			_ = s.proc.Kill(ctx)
+			_ = s.proc.kill()
 		}
 		<-connected // the connection waits for the process
 	}
@@ -130,7 +130,7 @@ func (s *session) close() {
 	case <-ended:
 	case <-timer.C:
 		if s.proc != nil { // a stopped process does not answer go-plugin, which waits for it
-			_ = s.proc.cmd.Process.Kill()
+			_ = s.proc.kill()
 		}
 		<-ended
 	}
@@ -173,7 +173,6 @@ func explainStart(cfg Config, p *process, cause, err error) error {
 		what = err.Error()
 	}
 	if cause == nil || first == "" {
-		_ = p.cmd.Process.Kill() // go-plugin does so too, a moment later
 		if how := p.ending(); how != "" {
 			what += ": " + how
 		}

@@ -69,6 +69,14 @@ func (s *Server) Wait(limit time.Duration) {
 	}
 }
 
+// BeforeFirst sets what runs once, before the first call reaches the author.
+func (s *Server) BeforeFirst(do func()) { s.before = do }
+
+func (s *Server) begin() {
+	s.calls.begin()
+	s.once.Do(s.before)
+}
+
 // Options are what a gRPC server needs to serve the plugin by the rules: bounded messages,
 // a fault for each error, a fault for each panic, and no invalid text.
 func (s *Server) Options() []grpc.ServerOption {
@@ -86,7 +94,7 @@ func (s *Server) unary(
 	if !strings.HasPrefix(info.FullMethod, protocol) {
 		return handler(ctx, req)
 	}
-	s.calls.begin()
+	s.begin()
 	defer s.calls.end()
 	defer s.finish(info.FullMethod, &err)
 	resp, err = handler(ctx, req)
@@ -100,7 +108,7 @@ func (s *Server) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerIn
 	if !strings.HasPrefix(info.FullMethod, protocol) {
 		return handler(srv, ss)
 	}
-	s.calls.begin()
+	s.begin()
 	defer s.calls.end()
 	defer s.finish(info.FullMethod, &err)
 	return handler(srv, cleanStream{ss})

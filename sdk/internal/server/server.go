@@ -27,6 +27,8 @@ type Server struct {
 	describe func() schema.Description
 	register func(*grpc.Server)
 	calls    calls
+	once     sync.Once
+	before   func()
 }
 
 // Registry serves a registry plugin. The logger is what the author gets.
@@ -57,6 +59,7 @@ func newServer[T prober](c *core[T], register func(*grpc.Server)) *Server {
 	return &Server{
 		logger:   c.logger,
 		describe: c.plugin.Describe,
+		before:   func() {},
 		register: func(s *grpc.Server) {
 			pluginpb.RegisterPluginServiceServer(s, c)
 			register(s)

@@ -1,0 +1,6 @@
+//go:build race
+
+package host_test
+
+// raceEnabled says that the test binary sleeps for a second when it ends, unless it is told not to.
+const raceEnabled = true
