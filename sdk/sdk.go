@@ -138,9 +138,9 @@ func quiet(l hclog.Logger) hclog.Logger {
 // removeSocket removes what go-plugin and the host made for this process; nobody else is left to do it.
 func removeSocket(socketDir, tempDir string) {
 	if strings.HasPrefix(filepath.Base(socketDir), "plugin-dir") {
-		_ = os.RemoveAll(socketDir)
+		_ = os.RemoveAll(socketDir) //nolint:gosec // the host made the folder, for this process alone
 	}
 	if tempDir != "" && filepath.Dir(socketDir) == filepath.Clean(tempDir) {
-		_ = os.Remove(tempDir) // only if it is empty
+		_ = os.Remove(tempDir) //nolint:gosec // the host made it as well, and it goes only if it is empty
 	}
 }

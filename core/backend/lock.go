@@ -140,7 +140,7 @@ func checksum(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read executable: %w", err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	hash := sha256.New()
 	if _, err := io.Copy(hash, f); err != nil {
 		return "", fmt.Errorf("read executable: %w", err)

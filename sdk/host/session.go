@@ -89,7 +89,7 @@ func startSession(ctx context.Context, cfg Config) (*session, error) {
 		if s.proc != nil {
 			_ = s.proc.kill()
 		}
-		<-connected // the connection waits for the process
+		err = <-connected // the connection waits for the process
 	}
 	if cause == nil && err == nil {
 		return s, nil
