@@ -1,0 +1,339 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollback-project/rollback/core"
+	"github.com/rollback-project/rollback/core/event"
+	"github.com/rollback-project/rollback/core/plan"
+	"github.com/rollback-project/rollback/core/point"
+	"github.com/rollback-project/rollback/core/policy"
+	"github.com/rollback-project/rollback/core/state"
+	"github.com/rollback-project/rollback/internal/term"
+	"github.com/rollback-project/rollback/internal/view"
+	"github.com/rollback-project/rollback/internal/view/live"
+	"github.com/rollback-project/rollback/sdk/diag"
+)
+
+type applyOptions struct {
+	planOptions
+	file        string
+	autoApprove bool
+	reason      string
+	ticket      string
+	lockTimeout time.Duration
+}
+
+func newApply(g *global) *cobra.Command {
+	var o applyOptions
+	cmd := &cobra.Command{
+		Use:     "apply [PLANFILE]",
+		Aliases: []string{"run"},
+		GroupID: "main",
+		Short:   "Take the environment back, all of it or nothing",
+		Long: `Take the environment back: change the image of every app, deploy, wait until everything is healthy.
+When anything goes wrong, everything is put back.
+
+A saved plan is applied as it is, without a question: the file is the approval. Without one, the plan is made and
+shown, and you are asked; on a terminal, --to may be left out and the point be picked from a list.
+
+Exit codes: 0 done or nothing to do, 1 refused and nothing was changed, 3 failed and everything was put back,
+4 failed and a person is needed, 5 somebody else holds the environment, 130 interrupted.`,
+		Example: `  rollback apply
+  rollback apply --to -1 --auto-approve --approved-by alice --reason "checkout is broken"
+  rollback apply prod.plan
+  rollback run --date=2019-06-01 --env=prod`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.file = args[0]
+			}
+			if err := o.check(cmd, g); err != nil {
+				return err
+			}
+			return runApply(cmd.Context(), g, o)
+		},
+	}
+	f := cmd.Flags()
+	o.registerPlan(f)
+	f.BoolVar(&o.autoApprove, "auto-approve", false, "do not ask")
+	f.StringVar(&o.reason, "reason", "", "why, for the record and the notifications")
+	f.StringVar(&o.ticket, "ticket", "", "`ID` of the incident, for the record and the notifications")
+	f.DurationVar(&o.lockTimeout, "lock-timeout", 0, "how long to wait while somebody else holds the environment")
+	f.StringVar(&o.dump, "dump", "", "`DIR` with the rollback.json of `get`, as the article's job has it")
+	f.StringVar(&o.slack, "slack", "", "a Slack webhook's `URL`, instead of the policy's notifiers (better: SLACK_CALLBACK)")
+	f.StringVar(&o.user, "user", "", "`USER` of DC/OS, as in the article's call")
+	f.StringVar(&o.password, "pwd", "", "`PASSWORD` of DC/OS, as in the article's call (better: ROLLBACK_PASSWORD)")
+	completePlan(g, cmd)
+	return cmd
+}
+
+// check refuses combinations that make no sense, and recognises the article's call.
+func (o *applyOptions) check(cmd *cobra.Command, g *global) error {
+	bad := func(format string, args ...any) error {
+		return usageError{err: fmt.Errorf(format, args...), cmd: cmd.CommandPath()}
+	}
+	f := cmd.Flags()
+	if o.file != "" {
+		for _, name := range []string{"to", "date", "only", "except", "override", "allow-partial", "repo", "registry"} {
+			if f.Changed(name) {
+				return bad("--%s cannot be used with a saved plan: the plan was made already", name)
+			}
+		}
+		return nil
+	}
+	if cmd.CalledAs() == "run" && f.Changed("date") {
+		// The article's script never asks: its Jenkins job has asked before.
+		o.autoApprove = true
+	}
+	if g.json && !o.autoApprove {
+		return bad("Plan file or auto-approve required: with --json nobody is asked, so give a saved plan or --auto-approve")
+	}
+	if !o.autoApprove && !g.interactive() {
+		return bad("--auto-approve or a saved plan is required: there is no terminal to ask on")
+	}
+	return nil
+}
+
+func runApply(ctx context.Context, g *global, o applyOptions) error {
+	ctx, ints, stop := g.onInterrupts(ctx)
+	defer stop()
+	planning, stopPlanning := until(ctx, ints.first)
+	defer stopPlanning()
+	if err := o.readDump(g); err != nil {
+		return err
+	}
+	s, err := g.start(planning, o.article, needs{registry: true, orchestrator: true, notifiers: true})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	p, err := s.approvedPlan(planning, o)
+	if err != nil || p == nil {
+		return err
+	}
+	return s.apply(ctx, ints, o, p)
+}
+
+// until returns a context that ends with ctx or when ch is closed.
+func until(ctx context.Context, ch <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-ch:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// readDump takes the repos from the article's rollback.json, where nothing else names them.
+func (o *applyOptions) readDump(g *global) error {
+	if o.dump == "" || o.repos != "" {
+		return nil
+	}
+	path := filepath.Join(g.path(o.dump), "rollback.json")
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read the dump of `rollback get`: %w", err)
+	}
+	var d point.Dump
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return fmt.Errorf("read the dump of `rollback get`: %s: %w", path, err)
+	}
+	o.repos = strings.Join(d.All, ",")
+	return nil
+}
+
+// approvedPlan returns the plan to apply; nil without an error when there is nothing to do.
+func (s *session) approvedPlan(ctx context.Context, o applyOptions) (*plan.Plan, error) {
+	if o.file != "" {
+		p, err := plan.Load(s.path(o.file))
+		if err != nil {
+			return nil, s.fail("Saved plan not usable", err)
+		}
+		s.showSaved(o.file, p)
+		return p, nil
+	}
+	if o.to == "" && s.policy.Settings.To == "" && s.interactive() {
+		to, err := s.pick(ctx)
+		if err != nil {
+			return nil, err
+		}
+		o.to = to
+	}
+	p, _, err := s.plan(ctx, o.planOptions)
+	if err != nil {
+		return nil, err
+	}
+	failed := s.report(p.Diagnostics)
+	if err := s.showPlan("text", p, view.PlanNext{}); err != nil {
+		return nil, err
+	}
+	switch {
+	case failed:
+		return nil, exit{ExitError}
+	case p.Empty():
+		s.ended(core.ApplyResult{}, p)
+		return nil, nil
+	case o.autoApprove:
+		return p, nil
+	default:
+		return p, s.ask(ctx, p)
+	}
+}
+
+func (s *session) showSaved(file string, p *plan.Plan) {
+	if s.stream != nil {
+		view.PlanTo(s.stream, p)
+	}
+	if s.json {
+		return
+	}
+	view.Plan(s.app.Streams.Out, s.look(), p, view.PlanNext{})
+	fmt.Fprintf(s.app.Streams.Out, "\nApplying the saved plan %s, made by %s at %s.\n", term.Clean(file), term.Clean(p.Operator), p.Timestamp.Format(time.RFC3339))
+}
+
+// pick lets a person choose the point from the matrix.
+func (s *session) pick(ctx context.Context) (string, error) {
+	env, err := s.engine.Environment(s.env)
+	if err != nil {
+		return "", s.fail("Environment not found", err)
+	}
+	w, err := s.engine.Read(ctx, env)
+	if err != nil {
+		return "", s.readFailed(err)
+	}
+	date, ok, err := live.Pick(ctx, s.app.Streams.In, s.app.Streams.Out, s.look(), w.Timeline.Matrix(w.Running()), s.head(w))
+	if err != nil {
+		return "", s.readFailed(err)
+	}
+	if !ok {
+		fmt.Fprintln(s.app.Streams.Out, "Apply cancelled.")
+		return "", exit{ExitError}
+	}
+	return date, nil
+}
+
+// ask wants the environment's name typed: scope is typed, never implied.
+func (s *session) ask(ctx context.Context, p *plan.Plan) error {
+	out := s.app.Streams.Out
+	fmt.Fprintf(out, "\n%s\n  The apps above will be changed, and put back if anything goes wrong.\n  Type the environment's name, %s, to approve; anything else cancels.\n\n  %s ",
+		s.look().Paint.Bold(fmt.Sprintf("Do you want to perform these actions in environment %q?", term.Clean(p.Environment))), term.Clean(p.Environment), s.look().Paint.Bold("Enter a value:"))
+	answer := make(chan string, 1)
+	go func() {
+		line, err := bufio.NewReader(s.app.Streams.In).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			line = ""
+		}
+		answer <- strings.TrimSpace(line)
+	}()
+	select {
+	case a := <-answer:
+		if a == p.Environment {
+			fmt.Fprintln(out)
+			return nil
+		}
+		fmt.Fprintln(out, "\nApply cancelled.")
+		return exit{ExitError}
+	case <-ctx.Done():
+		fmt.Fprintln(out, "\nApply cancelled. Nothing was changed.")
+		return exit{ExitInterrupted}
+	}
+}
+
+// progress is how an operation is shown while it goes on.
+type progress interface {
+	Event(event.Event)
+}
+
+func (s *session) apply(ctx context.Context, ints interrupts, o applyOptions, p *plan.Plan) error {
+	overrides, err := parseOverrides("rollback apply", o.overrides)
+	if err != nil {
+		return err
+	}
+	shown, done := s.progress()
+	s.sink = func(e event.Event) {
+		e.Message = s.redactor.String(e.Message)
+		if s.stream != nil {
+			view.EventTo(s.stream, e)
+		}
+		if e.Diagnostic != nil && !s.json {
+			view.Diagnostics(s.app.Streams.Err, s.errLook(), diag.Diagnostics{*e.Diagnostic})
+		}
+		if shown != nil {
+			shown.Event(e)
+		}
+	}
+	operator := policy.OperatorFacts{User: s.user(), ApprovedBy: o.approvedBy}
+	res := s.engine.Apply(ctx, core.ApplyRequest{
+		Plan: p, Operator: operator, Reason: o.reason, Ticket: o.ticket, Overrides: overrides,
+		Holder:      state.Holder{Who: s.user(), Host: hostname(), PID: os.Getpid(), Command: "rollback apply"},
+		LockTimeout: o.lockTimeout, Link: s.ciLink(), Host: hostname(), NotifyTimeout: notifyTimeout, Interrupt: ints.first,
+	})
+	done()
+	s.ended(res, p)
+	if code := core.ExitCode(res.Result); code != ExitDone {
+		return exit{code}
+	}
+	return nil
+}
+
+// progress chooses how to show progress, and returns what ends it.
+func (s *session) progress() (progress, func()) {
+	nothing := func() {}
+	switch {
+	case s.json:
+		return nil, nothing
+	case s.interactive() && s.app.Streams.ErrTTY && !s.quiet && s.getenv("TERM") != "dumb":
+		l := live.Start(s.app.Streams.Out, s.look())
+		return l, l.Stop
+	default:
+		return view.NewProgress(s.app.Streams.Err, s.errLook(), s.quiet), nothing
+	}
+}
+
+// ended says how it ended: why on stderr, what is where on stdout.
+func (s *session) ended(res core.ApplyResult, p *plan.Plan) {
+	if res.Outcome == "" {
+		res.Outcome, res.AsBefore = event.Nothing, true
+	}
+	for _, e := range []struct {
+		summary string
+		err     error
+	}{{applySummary(res.Outcome), res.Err}, {"Putting back failed", res.RestoreErr}} {
+		if e.err != nil {
+			s.report(diag.Diagnostics{errorDiagnostic(e.summary, e.err)})
+		}
+	}
+	if !s.json {
+		view.Applied(s.app.Streams.Out, s.look(), res.Result, view.End{
+			OperationID: res.OperationID, Environment: p.Environment, To: p.To, Duration: res.Duration, Journal: res.Journal,
+		})
+	}
+}
+
+func applySummary(o event.Outcome) string {
+	switch o {
+	case event.Locked:
+		return "Environment is locked"
+	case event.Refused:
+		return "Apply refused"
+	case event.Interrupted:
+		return "Apply interrupted"
+	default:
+		return "Apply failed"
+	}
+}

@@ -1,0 +1,32 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/rollback-project/rollback/sdk/diag"
+	"github.com/rollback-project/rollback/sdk/fault"
+)
+
+// errorDiagnostic turns an error into a message: what failed and why is its text; what to do comes from the fault.
+func errorDiagnostic(summary string, err error) diag.Diagnostic {
+	var d diag.Diagnostic
+	if errors.As(err, &d) {
+		return d
+	}
+	text := err.Error()
+	if text != "" {
+		text = strings.ToUpper(text[:1]) + text[1:]
+	}
+	if !strings.HasSuffix(text, ".") {
+		text += "."
+	}
+	if f := fault.Of(err); f != nil && f.Hint != "" && !strings.Contains(text, f.Hint) {
+		text += "\n\n" + f.Hint
+	}
+	return diag.Errorf(summary, "%s", text)
+}
+
+// interrupted reports whether an error is that of a cancelled command.
+func interrupted(err error) bool { return errors.Is(err, context.Canceled) }
