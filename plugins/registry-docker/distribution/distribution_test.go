@@ -1,8 +1,14 @@
 package distribution
 
 import (
+	"crypto/x509"
+	"io"
+	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -74,6 +80,31 @@ func TestRetryAfterIsSecondsOrADate(t *testing.T) {
 	} {
 		if got := retryAfter(http.Header{"Retry-After": {text}}, now); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestWhatNoRepetitionMendsIsNotRepeated(t *testing.T) {
+	cases := []struct {
+		err  error
+		want bool
+	}{
+		{errTooLarge, true},
+		{errPlain, true},
+		{http.ErrSchemeMismatch, true},
+		{x509.UnknownAuthorityError{}, true},
+		{x509.HostnameError{}, true},
+		{&net.DNSError{IsNotFound: true}, true},
+		{&net.DNSError{IsTemporary: true}, false},
+		{&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, true},
+		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, false},
+		{&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, false},
+		{io.ErrUnexpectedEOF, false},
+		{syscall.ECONNRESET, false},
+	}
+	for _, c := range cases {
+		if got := hopeless(&url.Error{Op: "Get", URL: "https://registry.example.com", Err: c.err}); got != c.want {
+			t.Errorf("%v: %v", c.err, got)
 		}
 	}
 }

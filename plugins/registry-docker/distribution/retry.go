@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -69,11 +70,16 @@ func (r retryer) wait(least, most time.Duration, attempt int, resp *http.Respons
 	}
 	d = d/2 + rand.N(d/2+1)
 	if resp != nil {
-		if asked := retryAfter(resp.Header, r.now()); asked > 0 {
+		asked := retryAfter(resp.Header, r.now())
+		if asked > 0 {
 			r.hold(asked)
 			d += asked
 		}
-		r.log.Debug("the registry asks to come back", "status", resp.StatusCode, "wait", d)
+		say := r.log.Debug
+		if asked > 0 {
+			say = r.log.Info // somebody may wonder why nothing happens
+		}
+		say("the registry asks to come back", "status", resp.StatusCode, "wait", d.Round(time.Millisecond))
 	}
 	return d
 }
@@ -96,6 +102,12 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 // hopeless reports errors that a repetition cannot mend.
 func hopeless(err error) bool {
 	if errors.Is(err, errTooLarge) || errors.Is(err, errPlain) || errors.Is(err, http.ErrSchemeMismatch) {
+		return true
+	}
+	// Nobody by that name, and nobody who answers the knock: both have been tried more than once already.
+	var dns *net.DNSError
+	var dial *net.OpError
+	if errors.As(err, &dns) && dns.IsNotFound || errors.As(err, &dial) && dial.Op == "dial" && dial.Timeout() {
 		return true
 	}
 	var record tls.RecordHeaderError

@@ -1,6 +1,7 @@
 package registrydocker_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net"
@@ -8,16 +9,32 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/rollback-project/rollback/plugins/registry-docker/registrydocker"
 	"github.com/rollback-project/rollback/plugins/registry-docker/registrytest"
+	"github.com/rollback-project/rollback/sdk"
 	"github.com/rollback-project/rollback/sdk/conformance"
 	"github.com/rollback-project/rollback/sdk/conformance/conformancetest"
 	"github.com/rollback-project/rollback/sdk/fault"
+	"github.com/rollback-project/rollback/sdk/host"
 	"github.com/rollback-project/rollback/sdk/registry"
+	"github.com/rollback-project/rollback/sdk/schema"
 )
 
-// conform seeds a registry and runs the suite on it.
-func conform(t *testing.T, reg *registrytest.Registry, b block, schema1 bool) {
+// servePlugin makes this test's executable the plugin.
+const servePlugin = "serve-plugin"
+
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == servePlugin {
+		sdk.ServeRegistry(registrydocker.New(quick()))
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// conform seeds a registry and runs the suite on it, over the wire. The fixture is for further runs.
+func conform(t *testing.T, reg *registrytest.Registry, b block, schema1 bool) conformance.Fixture {
 	t.Helper()
 	story, err := registrytest.Story(t.Context(), reg, schema1)
 	if err != nil {
@@ -30,23 +47,25 @@ func conform(t *testing.T, reg *registrytest.Registry, b block, schema1 bool) {
 	}
 	nobody := l.Addr().String()
 	l.Close()
-	conformancetest.Run(t,
-		conformance.OfRegistry(func() registry.Plugin { return registrydocker.New(quick()) }),
-		conformance.Fixture{
-			Config:      encode(b),
-			Unreachable: encode(block{"address": nobody, "retries": 0}),
-			Invalid: []conformance.InvalidConfig{
-				{Config: encode(block{"address": ""}), Paths: []string{"address"}},
-				{Config: encode(block{"address": "https://x", "username": "u", "timeout": "soon"}), Paths: []string{"address", "username", "timeout"}},
-			},
-			WorkDir:  t.TempDir(),
-			Registry: &story,
-		})
+	fixture := conformance.Fixture{
+		Config:      encode(b),
+		Unreachable: encode(block{"address": nobody, "retries": 0}),
+		Invalid: []conformance.InvalidConfig{
+			{Config: encode(block{"address": ""}), Paths: []string{"address"}},
+			{Config: encode(block{"address": "https://x", "username": "u", "timeout": "soon"}), Paths: []string{"address", "username", "timeout"}},
+		},
+		WorkDir:  t.TempDir(),
+		Registry: &story,
+	}
+	conformancetest.Run(t, conformance.OfHost(schema.Registry, func(ctx context.Context, log hclog.Logger) (*host.Plugin, error) {
+		return host.InProcessRegistry(ctx, registrydocker.New(quick()), host.Config{Logger: log})
+	}), fixture)
+	return fixture
 }
 
 func TestConformanceOnTheRegistryInMemory(t *testing.T) {
-	reg, host := memory(t)
-	conform(t, reg, block{"address": host}, false)
+	reg, addr := memory(t)
+	conform(t, reg, block{"address": addr}, false)
 }
 
 func TestConformanceOnDebiansRegistry(t *testing.T) {
@@ -56,10 +75,19 @@ func TestConformanceOnDebiansRegistry(t *testing.T) {
 
 func TestConformanceOnDebiansRegistryWithALogin(t *testing.T) {
 	reg := debian(t, "ci", "s3cret-word")
-	host := strings.TrimPrefix(reg.URL, "http://")
-	conform(t, reg, block{"address": host, "username": "ci", "password": "s3cret-word"}, true)
+	addr := strings.TrimPrefix(reg.URL, "http://")
+	fixture := conform(t, reg, block{"address": addr, "username": "ci", "password": "s3cret-word"}, true)
+	t.Run("as a process", func(t *testing.T) {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		conformancetest.Run(t, conformance.OfExecutable(host.Config{
+			Kind: schema.Registry, Name: "docker", Path: self, Args: []string{servePlugin}, Environ: os.Environ(),
+		}), fixture)
+	})
 	for name, b := range map[string]block{"no credentials": {}, "a wrong password": {"username": "ci", "password": "wrong"}} {
-		b["address"] = host
+		b["address"] = addr
 		b["docker_config"] = dockerConfig(t, block{})
 		if b["username"] != nil {
 			delete(b, "docker_config")
@@ -77,10 +105,10 @@ func TestConformanceOnDebiansRegistryWithALogin(t *testing.T) {
 // A digest that is deleted leaves its tag in the list of Debian's registry.
 func TestATagOfADeletedImageIsGoneOnDebiansRegistry(t *testing.T) {
 	reg := debian(t, "", "")
-	host := strings.TrimPrefix(reg.URL, "http://")
+	addr := strings.TrimPrefix(reg.URL, "http://")
 	push(t, reg, "app:1-master", registrytest.Image{Created: day(1)})
 	p := push(t, reg, "app:2-master", registrytest.Image{Created: day(2)})
-	plugin := configure(t, block{"address": host}, quick())
+	plugin := configure(t, block{"address": addr}, quick())
 	if err := reg.Delete(t.Context(), "app", "manifests/"+p.Digest); err != nil {
 		t.Fatal(err)
 	}
