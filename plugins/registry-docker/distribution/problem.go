@@ -52,6 +52,8 @@ func (c *Client) failed(ctx context.Context, r request, err error) error {
 		return f.WithHint("The certificate is for another name: check address, or who answers there.")
 	case certificate(err):
 		return f.WithHint("The registry's certificate is not valid: have it renewed, or name its authority in ca_file.")
+	case refusedTLS(err):
+		return f.WithHint("The registry refuses the TLS connection. If it asks for a client certificate, set client_cert_file and client_key_file.")
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return f.WithHint("Nothing listens at %s: check address, and whether the registry runs.", c.at.host)
 	case errors.As(err, &dns):

@@ -111,8 +111,13 @@ func hopeless(err error) bool {
 		return true
 	}
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
-	return certificate(err) || errors.As(err, &record) || errors.As(err, &alert)
+	return certificate(err) || errors.As(err, &record) || refusedTLS(err)
+}
+
+// refusedTLS reports an alert of the other side, which crypto/tls gives no type of its own.
+func refusedTLS(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
 }
 
 // certificate reports whether the registry's certificate was the trouble.

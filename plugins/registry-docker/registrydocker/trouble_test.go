@@ -2,6 +2,8 @@ package registrydocker_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -264,8 +266,8 @@ func TestNoGoroutineSurvivesAListing(t *testing.T) {
 		goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"))
 }
 
-// secure starts a registry with TLS, and writes its authority to a file.
-func secure(t *testing.T, tls func(*httptest.Server)) (host, caFile string) {
+// secure starts a registry with TLS, and writes its authority to a file. pair becomes its certificate and key.
+func secure(t *testing.T, change func(*httptest.Server), pair *tls.Certificate) (host, caFile string) {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if isList(req) {
@@ -273,10 +275,13 @@ func secure(t *testing.T, tls func(*httptest.Server)) (host, caFile string) {
 		}
 	}))
 	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
-	if tls != nil {
-		tls(srv)
+	if change != nil {
+		change(srv)
 	}
 	srv.StartTLS()
+	if pair != nil {
+		*pair = srv.TLS.Certificates[0]
+	}
 	t.Cleanup(srv.Close)
 	caFile = filepath.Join(t.TempDir(), "ca.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
@@ -287,7 +292,7 @@ func secure(t *testing.T, tls func(*httptest.Server)) (host, caFile string) {
 }
 
 func TestTLS(t *testing.T) {
-	host, ca := secure(t, nil)
+	host, ca := secure(t, nil, nil)
 	cases := []struct {
 		name  string
 		block block
@@ -340,4 +345,28 @@ func TestTLS(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestARegistryMayAskForAClientCertificate(t *testing.T) {
+	var pair tls.Certificate
+	host, ca := secure(t, func(srv *httptest.Server) { srv.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert} }, &pair)
+	folder := t.TempDir()
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certFile, keyFile := filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
+	for file, b := range map[string]*pem.Block{
+		certFile: {Type: "CERTIFICATE", Bytes: pair.Certificate[0]}, keyFile: {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(b), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := block{"address": host, "ca_file": ca, "client_cert_file": certFile, "client_key_file": keyFile}
+	mustList(t, configure(t, b, quick()), request("app"))
+	_, err = list(t.Context(), configure(t, block{"address": host, "ca_file": ca, "retries": 0}, quick()), request("app"))
+	if f := fault.Of(err); f == nil || f.Code != fault.Unavailable || !strings.Contains(f.Hint, "client_cert_file") {
+		t.Errorf("without one: %v, %+v", err, f)
+	}
 }
