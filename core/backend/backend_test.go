@@ -425,6 +425,18 @@ func TestFindLooksInOrder(t *testing.T) {
 	}
 }
 
+func TestTheCurrentDirectoryIsNoPluginFolderHoweverItIsWritten(t *testing.T) {
+	opts := options(t)
+	dir := filepath.Join(opts.WorkDir, "here")
+	install(t, filepath.Join(dir, "rollback-notify-pager"))
+	t.Chdir(dir)
+	opts.Dirs = []string{".", "./", dir, dir + "/../here"}
+	found, ds := backend.Find(opts, nil)
+	if len(ds) != 4 || len(found) != len(builtins) {
+		t.Error(found, texts(ds))
+	}
+}
+
 func TestUserDirFollowsXDG(t *testing.T) {
 	for _, tc := range []struct {
 		name string

@@ -114,7 +114,7 @@ func first(all []Found, f Found) Found {
 func look(opts Options, dir string, source Source) ([]Found, diag.Diagnostics) {
 	// An empty entry of a path list means the current directory elsewhere. Here it means nothing: whoever can leave a
 	// file where a command happens to be run must not get it started.
-	if dir == "" || filepath.Clean(dir) == "." {
+	if source == FromDir && isCurrent(dir) {
 		return nil, diag.Diagnostics{diag.Warnf("Current directory is no plugin folder",
 			"Plugins are never taken from the current directory. Name another folder, by its full path.")}
 	}
@@ -139,6 +139,19 @@ func look(opts Options, dir string, source Source) ([]Found, diag.Diagnostics) {
 		found = append(found, Found{Kind: kind, Name: name, Source: source, Path: path})
 	}
 	return found, nil
+}
+
+// isCurrent says whether a folder is the current directory, however it is written.
+func isCurrent(dir string) bool {
+	if dir == "" || filepath.Clean(dir) == "." {
+		return true
+	}
+	here, err := os.Stat(".")
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(dir)
+	return err == nil && filepath.IsAbs(dir) && os.SameFile(here, there)
 }
 
 // parseName takes a file name apart: rollback-<kind>-<name>, with .exe on Windows (rule P1).
