@@ -40,7 +40,6 @@ A repo without a release at a date gets its nearest earlier one, because newer w
 	o.register(f)
 	f.StringVar(&o.dump, "dump", "", "also write rollback.json, as the article's job reads it, into `DIR`")
 	completeWords(cmd, "format", "table", "json", "choices")
-	completeEnvironments(g, cmd)
 	return cmd
 }
 

@@ -140,6 +140,7 @@ Start with "rollback sandbox up": a registry, a Marathon and a Slack on this mac
 		newValidate(g), newFmt(g), newPlugins(g),
 		newSandbox(g), newVersion(g),
 	)
+	completeEnv(g, root)
 	root.SetCompletionCommandGroupID("try")
 	root.SetHelpCommandGroupID("try")
 	return root

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -116,7 +115,7 @@ func runExplain(ctx context.Context, g *global, o explainOptions) error {
 }
 
 func newStatus(g *global) *cobra.Command {
-	cmd := &cobra.Command{
+	return &cobra.Command{
 		Use:     "status",
 		GroupID: "look",
 		Short:   "What runs now, and what was done last",
@@ -124,8 +123,6 @@ func newStatus(g *global) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runStatus(cmd.Context(), g) },
 	}
-	completeEnvironments(g, cmd)
-	return cmd
 }
 
 func runStatus(ctx context.Context, g *global) error {
@@ -202,6 +199,3 @@ func lastOperation(p journal.Progress) *view.StatusOperation {
 	}
 	return op
 }
-
-// errNoPolicy says that a command needs a policy.
-var errNoPolicy = errors.New("there is no policy here: name one with -f, or write ./policy.hcl")
