@@ -61,7 +61,6 @@ type House struct {
 	Module    string // the module's path
 	Rows      []Row  // the first row that matches counts
 	Guests    []Guest
-	Outside   []string          // patterns of packages without a floor or rules
 	Mains     []string          // patterns of the files that may use os.Args and os.Exit
 	Unnamed   []string          // names that say nothing, for packages and files
 	MaxLines  int               // of a file that is neither a test nor generated
@@ -74,9 +73,6 @@ type House struct {
 func (h House) Check(packages []Package) []string {
 	var broken []string
 	for _, p := range packages {
-		if matchAny(h.Outside, p.Path) {
-			continue
-		}
 		broken = append(broken, h.checkPlace(p)...)
 		for _, f := range p.Files {
 			broken = append(broken, h.checkImports(p, f)...)
@@ -153,8 +149,6 @@ func (h House) checkImports(p Package, f File) []string {
 func (h House) checkFloor(from string, row Row, target string) []string {
 	below, _, ok := h.row(target)
 	switch {
-	case matchAny(h.Outside, target):
-		return []string{fmt.Sprintf("%s imports %s, which is not part of the house", from, target)}
 	case !ok || below.Floor < row.Floor:
 		return nil
 	case below.Floor == row.Floor:

@@ -11,8 +11,6 @@ func Rollback() House {
 		Module: "github.com/rollback-project/rollback",
 		Rows:   rows(),
 		Guests: guests(),
-		// It only keeps requirements in go.mod until code uses them.
-		Outside: []string{"internal/depseed"},
 		// sdk.go is what the main function of every plugin consists of.
 		Mains: []string{"cmd/*/*.go", "plugins/*/main.go", "internal/docsgen/*.go", "sdk/sdk.go"},
 		Unnamed: []string{
