@@ -44,14 +44,12 @@ type Message struct {
 
 // Receiver takes and shows messages. It is an http.Handler and safe for concurrent use.
 type Receiver struct {
-	now      func() time.Time
-	snapshot string
-	mux      *http.ServeMux
+	now func() time.Time
+	mux *http.ServeMux
 
 	mu       sync.Mutex
 	messages []Message
 	last     int64 // the last ts, in microseconds
-	failed   error // the last snapshot's error
 }
 
 // Option is what tests and the sandbox may set.
@@ -103,7 +101,6 @@ func (r *Receiver) add(m Message) Message {
 	if over := len(r.messages) - maxMessages; over > 0 {
 		r.messages = slices.Delete(r.messages, 0, over)
 	}
-	r.save()
 	return m
 }
 
@@ -119,7 +116,6 @@ func (r *Receiver) edit(channel, ts, text string, blocks json.RawMessage) (Messa
 	m.Text, m.Blocks = text, blocks
 	m.Edits++
 	m.Edited = r.now().UTC()
-	r.save()
 	return *m, true
 }
 
