@@ -110,7 +110,8 @@ func Serve(ctx context.Context, o Options, ready func(State)) error {
 	if err := s.save(o.Dir); err != nil {
 		return err
 	}
-	defer os.Remove(statePath(o.Dir))
+	// Find recognises a state that outlived its sandbox, so a file that stays does no harm.
+	defer func() { _ = os.Remove(statePath(o.Dir)) }()
 	ready(s)
 	<-ctx.Done()
 	return nil
@@ -243,6 +244,9 @@ func (s State) SetFail(ctx context.Context, fail []string) error {
 // Stop ends a running sandbox.
 func (s State) Stop(ctx context.Context) error { return s.call(ctx, http.MethodPost, "/stop", nil) }
 
+// client asks a sandbox on this machine; it answers at once or not at all.
+func client() *http.Client { return &http.Client{Timeout: 10 * time.Second} }
+
 func (s State) call(ctx context.Context, method, path string, body any) error {
 	raw, err := json.Marshal(body)
 	if err != nil {
@@ -253,7 +257,7 @@ func (s State) call(ctx context.Context, method, path string, body any) error {
 		return fmt.Errorf("ask the sandbox: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+s.Token)
-	res, err := http.DefaultClient.Do(req)
+	res, err := client().Do(req)
 	if err != nil {
 		return fmt.Errorf("ask the sandbox: %w", err)
 	}
@@ -278,7 +282,7 @@ func (s State) Apps(ctx context.Context) ([]App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the sandbox's apps: %w", err)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := client().Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("read the sandbox's apps: %w", err)
 	}

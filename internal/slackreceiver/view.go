@@ -216,23 +216,23 @@ func (m Message) write(b *strings.Builder, indent string) {
 }
 
 // write draws one block, indented.
-func (bl block) write(b *strings.Builder, indent string) {
-	if bl.Type == "divider" {
-		indented(b, indent, strings.Repeat("─", 40))
+func (b block) write(out *strings.Builder, indent string) {
+	if b.Type == "divider" {
+		indented(out, indent, strings.Repeat("─", 40))
 		return
 	}
-	if bl.Text != nil {
-		indented(b, indent, bl.Text.plain())
+	if b.Text != nil {
+		indented(out, indent, b.Text.plain())
 	}
-	for pair := range slices.Chunk(bl.Fields, 2) {
+	for pair := range slices.Chunk(b.Fields, 2) {
 		line := pair[0].plain()
 		if len(pair) == 2 {
 			line += ": " + pair[1].plain()
 		}
-		indented(b, indent, line)
+		indented(out, indent, line)
 	}
 	var parts []string
-	for _, e := range bl.Elements {
+	for _, e := range b.Elements {
 		t, _ := e.object()
 		part := t.plain()
 		if e.URL != "" {
@@ -241,7 +241,7 @@ func (bl block) write(b *strings.Builder, indent string) {
 		parts = append(parts, part)
 	}
 	if len(parts) > 0 {
-		indented(b, indent, strings.Join(parts, " · "))
+		indented(out, indent, strings.Join(parts, " · "))
 	}
 }
 

@@ -113,7 +113,7 @@ func (p Paint) sgr(code, s string) string {
 	return "\x1b[" + code + "m" + s + "\x1b[0m"
 }
 
-// Bold, and the colours: each with one meaning throughout.
+// Bold is for names. It and the colours have one meaning each, throughout.
 func (p Paint) Bold(s string) string { return p.sgr("1", s) }
 
 // Dim is for what matters least.
