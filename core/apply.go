@@ -122,15 +122,23 @@ func (e *Engine) apply(ctx context.Context, req ApplyRequest) (res ApplyResult) 
 // applyLocked runs under the lock.
 func (e *Engine) applyLocked(ctx context.Context, req ApplyRequest, id string) ApplyResult {
 	p := req.Plan
-	if err := e.recheck(ctx, req); err != nil {
+	by, err := e.State.PlanClaimedBy(p.ID)
+	if err != nil {
 		return refused(err)
+	}
+	if by != "" {
+		// It would be found stale as well, but this is why.
+		return refused(&AppliedError{Operation: by})
+	}
+	if res := e.recheckUntil(ctx, req); res != nil {
+		return *res
 	}
 	by, claimed, err := e.State.ClaimPlan(p.ID, id)
 	if err != nil {
 		return refused(err)
 	}
 	if !claimed {
-		return refused(fmt.Errorf("carry out plan %s: it was applied before, by operation %s; a plan is applied at most once; make a new one", p.ID, by))
+		return refused(&AppliedError{Operation: by})
 	}
 	j, err := e.State.NewJournal(id)
 	if err != nil {
@@ -175,6 +183,46 @@ func labels(id, reason string) map[string]string {
 	return l
 }
 
+// StaleError says that the world is not the one a plan was made for.
+type StaleError struct {
+	// Reasons are those of plan.Stale.
+	Reasons []string
+}
+
+func (e *StaleError) Error() string {
+	return "the plan is stale: " + strings.Join(e.Reasons, "; ") + "; make a new plan"
+}
+
+// AppliedError says that a plan was applied before.
+type AppliedError struct{ Operation string }
+
+func (e *AppliedError) Error() string {
+	return fmt.Sprintf("the plan was applied before, by operation %s, and a plan is applied at most once; make a new plan", e.Operation)
+}
+
+// recheckUntil is recheck as long as nobody interrupts it; nil when the plan holds.
+func (e *Engine) recheckUntil(ctx context.Context, req ApplyRequest) *ApplyResult {
+	checking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-req.Interrupt:
+			cancel()
+		case <-checking.Done():
+		}
+	}()
+	err := e.recheck(checking, req)
+	switch {
+	case err == nil:
+		return nil
+	case checking.Err() != nil:
+		return &ApplyResult{Result: apply.Result{Outcome: event.Interrupted, AsBefore: true}}
+	default:
+		res := refused(err)
+		return &res
+	}
+}
+
 // recheck looks once more, right before anything is changed, whether the plan still holds.
 func (e *Engine) recheck(ctx context.Context, req ApplyRequest) error {
 	p := req.Plan
@@ -187,7 +235,7 @@ func (e *Engine) recheck(ctx context.Context, req ApplyRequest) error {
 		return err
 	}
 	if len(reasons) > 0 {
-		return fmt.Errorf("carry out the plan: it is stale: %s; make a new plan", strings.Join(reasons, "; "))
+		return &StaleError{Reasons: reasons}
 	}
 	before := p.Diagnostics
 	ds := plan.CheckGuards(p, plan.GuardInput{Guards: e.Policy.Guards, Overrides: overrides(p, req.Overrides), Now: e.Now(), Operator: req.Operator})

@@ -207,14 +207,17 @@ func TestStale(t *testing.T) {
 		{"an app's version", func(_ *plan.Plan, s *plan.State) { s.Matches[0].Targets[0].App.Version = "v2" }, []string{"app /ds/prod/a had version v1 and has v2"}},
 		{"an app's fingerprint", func(_ *plan.Plan, s *plan.State) { s.Matches[0].Targets[0].App.Fingerprint = "" }, []string{"the configuration of app /ds/prod/a was changed: its fingerprint was f1 and is none"}},
 		{"an app's image", func(_ *plan.Plan, s *plan.State) { s.Matches[0].Targets[0].Image = "x:1" }, []string{"app /ds/prod/a ran registry.example.com:5000/a:5-master and runs x:1"}},
+		{"an app's digest", func(_ *plan.Plan, s *plan.State) {
+			s.Matches[0].Targets[0].Image = registryHost + "/a:5-master@" + digest("5")
+		}, []string{"app /ds/prod/a ran registry.example.com:5000/a:5-master and runs registry.example.com:5000/a:5-master@" + digest("5")}},
 		{"an app that stays, too", func(_ *plan.Plan, s *plan.State) { s.Matches[3].Targets[0].App.Version = "v2" }, []string{"app /ds/prod/c had version v1 and has v2"}},
 		{"an app has gone", func(_ *plan.Plan, s *plan.State) { s.Matches[2].Targets = nil }, []string{"app /ds/prod/b (container main) no longer runs b"}},
 		{"an app has come", func(_ *plan.Plan, s *plan.State) {
 			s.Matches[0].Targets = append(s.Matches[0].Targets, plan.Target{App: orchestrator.App{ID: "/ds/prod/new\x1b"}})
 		}, []string{"app /ds/prod/new\uFFFD runs a now, and is not in the plan"}},
-		{"a target's tag has moved", func(_ *plan.Plan, s *plan.State) { s.Targets[target] = digest("9") }, []string{target + " was sha256:000000000000 and is sha256:000000000000"}},
-		{"a target has gone", func(_ *plan.Plan, s *plan.State) { s.Targets[target] = "" }, []string{target + " is gone from the registry"}},
-		{"a target was not looked at", func(_ *plan.Plan, s *plan.State) { delete(s.Targets, target) }, []string{"what " + target + " is now was not looked at"}},
+		{"a target's tag has moved", func(_ *plan.Plan, s *plan.State) { s.Targets[target] = digest("9") }, []string{"tag 3-master of a was sha256:000000000000 and is sha256:000000000000"}},
+		{"a target has gone", func(_ *plan.Plan, s *plan.State) { s.Targets[target] = "" }, []string{"tag 3-master of a is gone from the registry, or what it needs is"}},
+		{"a target was not looked at", func(_ *plan.Plan, s *plan.State) { delete(s.Targets, target) }, []string{"what tag 3-master of a is now was not looked at"}},
 		{"what was left out does not matter", func(p *plan.Plan, s *plan.State) {
 			p.Changes[3].Reason = plan.Excluded
 			s.Matches[3].Targets[0].App.Version = "v2"
@@ -223,10 +226,10 @@ func TestStale(t *testing.T) {
 		{"everything is told", func(_ *plan.Plan, s *plan.State) { *s = plan.State{} }, []string{
 			"the policy was changed: its hash was abc123 and is none",
 			"app /ds/prod/a no longer runs a",
-			"what " + target + " is now was not looked at",
+			"what tag 3-master of a is now was not looked at",
 			"app /ds/prod/a-batch no longer runs a",
 			"app /ds/prod/b (container main) no longer runs b",
-			"what " + registryHost + "/b:2-master@" + digest("2") + " is now was not looked at",
+			"what tag 2-master of b is now was not looked at",
 			"app /ds/prod/c no longer runs c",
 		}},
 	}

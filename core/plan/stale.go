@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 )
 
 // State is the world as it is when a saved plan is to be applied.
@@ -43,7 +44,8 @@ func Stale(p *Plan, now State) []string {
 		case !ok:
 			add("app %s no longer runs %s", name(c.App, c.Container), c.Repo)
 		case t.Image != c.From.Image:
-			add("app %s ran %s and runs %s", name(c.App, c.Container), c.From.Image, t.Image)
+			was, is := tell(c.From.Image, t.Image)
+			add("app %s ran %s and runs %s", name(c.App, c.Container), was, is)
 		case told[c.App]:
 		case t.App.Version != c.Version:
 			told[c.App] = true
@@ -55,11 +57,11 @@ func Stale(p *Plan, now State) []string {
 		if digest, looked := now.Targets[c.To.Image]; c.changes() && c.To.Digest != "" {
 			switch {
 			case !looked:
-				add("what %s is now was not looked at", c.To.Image)
+				add("what tag %s of %s is now was not looked at", c.To.Tag, c.Repo)
 			case digest == "":
-				add("%s is gone from the registry", c.To.Image)
+				add("tag %s of %s is gone from the registry, or what it needs is", c.To.Tag, c.Repo)
 			case digest != c.To.Digest:
-				add("%s was %s and is %s", c.To.Image, short(c.To.Digest), short(digest))
+				add("tag %s of %s was %s and is %s", c.To.Tag, c.Repo, short(c.To.Digest), short(digest))
 			}
 		}
 	}
@@ -71,6 +73,16 @@ func Stale(p *Plan, now State) []string {
 		}
 	}
 	return out
+}
+
+// tell leaves the digests of two references out, unless the difference is in them.
+func tell(was, is string) (string, string) {
+	a, _, _ := strings.Cut(was, "@")
+	b, _, _ := strings.Cut(is, "@")
+	if a == b {
+		return was, is
+	}
+	return a, b
 }
 
 func name(app, container string) string {

@@ -135,7 +135,7 @@ func Defaults() *Policy {
 		Apply: Apply{
 			Strategy: Together, Timeout: 15 * time.Minute, OnFailure: Restore, Config: Current,
 		},
-		State: State{Kind: "local", Path: ".rollback/state"},
+		State: State{Kind: "local", Path: DefaultStatePath},
 	}
 }
 

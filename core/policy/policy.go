@@ -195,11 +195,14 @@ const (
 	SeverityWarning     Severity = "warning"
 )
 
+// DefaultStatePath is where the local state is when the policy does not say.
+const DefaultStatePath = ".rollback/state"
+
 // State is the block state.
 type State struct {
 	// Kind is local in this version.
 	Kind string
-	// Path of the local state, relative to Dir; default .rollback/state.
+	// Path of the local state, relative to Dir; default DefaultStatePath.
 	Path string
 }
 

@@ -310,10 +310,15 @@ func (s *session) ended(res core.ApplyResult, p *plan.Plan) {
 	if res.Outcome == "" {
 		res.Outcome, res.AsBefore = event.Nothing, true
 	}
+	why := res.Err
+	if res.Outcome == event.Interrupted && res.AsBefore {
+		// Who pressed Ctrl-C knows why it ended.
+		why = nil
+	}
 	for _, e := range []struct {
 		summary string
 		err     error
-	}{{applySummary(res.Outcome), res.Err}, {"Putting back failed", res.RestoreErr}} {
+	}{{applySummary(res.Outcome), why}, {"Putting back failed", res.RestoreErr}} {
 		if e.err != nil {
 			s.report(diag.Diagnostics{errorDiagnostic(e.summary, e.err)})
 		}

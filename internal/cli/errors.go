@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/rollback-project/rollback/core"
 	"github.com/rollback-project/rollback/sdk/diag"
 	"github.com/rollback-project/rollback/sdk/fault"
 )
@@ -14,6 +15,10 @@ func errorDiagnostic(summary string, err error) diag.Diagnostic {
 	var d diag.Diagnostic
 	if errors.As(err, &d) {
 		return d
+	}
+	var stale *core.StaleError
+	if errors.As(err, &stale) {
+		return diag.Errorf("Plan is stale", "The plan was made for a world that is not this one any more:\n  - %s\n\nNothing was changed. Make a new plan, and have it reviewed.", strings.Join(stale.Reasons, "\n  - "))
 	}
 	text := err.Error()
 	if text != "" {

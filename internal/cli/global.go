@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/rollback-project/rollback/core/policy"
 	"github.com/rollback-project/rollback/internal/term"
 )
 
@@ -118,18 +119,19 @@ func (g *global) interactive() bool {
 	return g.input && !g.json && s.InTTY && s.OutTTY && g.getenv("CI") == "" && g.getenv("ROLLBACK_IN_AUTOMATION") == ""
 }
 
-// dataDir is where lock and journal are when the policy does not say: ROLLBACK_DATA_DIR, else .rollback beside the policy.
-func (g *global) dataDir(policyDir, configured string) string {
-	if configured != "" {
-		if filepath.IsAbs(configured) {
-			return configured
-		}
-		return filepath.Join(policyDir, configured)
+// stateDir is where locks and journals are: where the policy says, else below ROLLBACK_DATA_DIR, else beside the policy.
+func (g *global) stateDir(p *policy.Policy) string {
+	path, dir := p.State.Path, g.getenv("ROLLBACK_DATA_DIR")
+	switch {
+	case path == policy.DefaultStatePath && dir != "":
+		return filepath.Join(g.path(dir), "state")
+	case filepath.IsAbs(path):
+		return path
+	case p.Dir == "":
+		return g.path(path)
+	default:
+		return filepath.Join(p.Dir, path)
 	}
-	if dir := g.getenv("ROLLBACK_DATA_DIR"); dir != "" {
-		return g.path(dir)
-	}
-	return filepath.Join(policyDir, ".rollback")
 }
 
 // logger writes to stderr or to ROLLBACK_LOG_PATH; off unless a level was asked for. close must be called.

@@ -219,7 +219,7 @@ func runPluginsTest(ctx context.Context, g *global, t pluginTest) error {
 // testConfig says how to start the plugin under test.
 func (g *global) testConfig(t pluginTest) (host.Config, error) {
 	name := strings.TrimSuffix(filepath.Base(t.path), ".exe")
-	cfg := host.Config{Path: g.path(t.path), UserAgent: "rollback/" + g.app.Build.Version, Environ: g.app.Environ}
+	cfg := host.Config{Path: g.path(t.path), Environ: g.app.Environ}
 	for _, b := range g.app.Builtins {
 		if t.path == b {
 			cfg.Path, cfg.Args, name = g.app.Self, []string{"serve-plugin", b}, "rollback-"+b

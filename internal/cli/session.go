@@ -209,7 +209,7 @@ func (s *session) open(ctx context.Context, n needs) error {
 	}
 	o := core.Options{
 		Policy: s.policy, Registry: set.Registry(), Capabilities: set.Description(schema.Orchestrator),
-		State: state.OpenLocal(s.dataDir(s.policy.Dir, s.policy.State.Path), s.app.Now),
+		State: state.OpenLocal(s.stateDir(s.policy), s.app.Now),
 		Now:   s.app.Now, Parallelism: s.parallelism,
 		Emit: func(e event.Event) {
 			if s.sink != nil {

@@ -42,7 +42,7 @@ func runShow(g *global, file, format string) error {
 	}
 	// Offline nothing is known of the world; what is known is whether this state has seen it applied.
 	var stale []string
-	by, err := state.OpenLocal(g.dataDir(g.app.WorkDir, ""), g.app.Now).PlanClaimedBy(p.ID)
+	by, err := state.OpenLocal(g.stateDir(g.quietPolicy()), g.app.Now).PlanClaimedBy(p.ID)
 	if err == nil && by != "" {
 		stale = append(stale, "it was applied by operation "+by)
 	}

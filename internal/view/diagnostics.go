@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
+	"github.com/muesli/reflow/wordwrap"
 
 	"github.com/rollback-project/rollback/internal/term"
 	"github.com/rollback-project/rollback/sdk/diag"
@@ -160,13 +160,24 @@ func wrapDetail(detail string, width int) string {
 	var b strings.Builder
 	for _, line := range strings.Split(detail, "\n") {
 		if !strings.HasPrefix(line, " ") {
-			line = ansi.Wordwrap(term.Clean(line), width, "")
+			line = wrap(term.Clean(line), width)
 		} else {
 			line = cleanLine(line)
 		}
 		b.WriteString(line + "\n")
 	}
 	return b.String()
+}
+
+// wrap breaks at spaces only: a tag or a path that is broken at its hyphens cannot be searched for, nor copied.
+func wrap(line string, width int) string {
+	w := wordwrap.NewWriter(width)
+	w.Breakpoints = nil
+	_, _ = w.Write([]byte(line)) // into memory
+	if err := w.Close(); err != nil {
+		return line
+	}
+	return w.String()
 }
 
 // DiagnosticsTo adds messages to the stream.

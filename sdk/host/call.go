@@ -156,15 +156,22 @@ func (p *Plugin) run(ctx context.Context, c *call, do func(context.Context, *wat
 		dog.timer = time.AfterFunc(dog.limit, func() { cancel(errIdle) })
 		defer dog.timer.Stop()
 	}
+	log := p.cfg.Logger.Named(p.cfg.logName())
+	log.Debug("call", "name", c.name)
+	began := time.Now()
 	err := do(callCtx, dog)
-	if err == nil {
-		return nil
-	}
 	var mine *ownError
-	if errors.As(err, &mine) {
-		return mine.err
+	switch {
+	case err == nil:
+		log.Debug("call answered", "name", c.name, "took", time.Since(began))
+		return nil
+	case errors.As(err, &mine):
+		err = mine.err
+	default:
+		err = p.translate(ctx, callCtx, *c, sent.Load(), err)
 	}
-	return p.translate(ctx, callCtx, *c, sent.Load(), err)
+	log.Debug("call failed", "name", c.name, "took", time.Since(began), "error", p.text(err.Error()))
+	return err
 }
 
 // ownError is an error of the host's, on its way through run.

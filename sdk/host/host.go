@@ -96,6 +96,9 @@ func (c Config) following(timeout time.Duration) time.Duration {
 // label is how messages name the plugin.
 func (c Config) label() string { return fmt.Sprintf("%s plugin %q", c.Kind, c.Name) }
 
+// logName is how log lines name the plugin.
+func (c Config) logName() string { return string(c.Kind) + "." + c.Name }
+
 // Plugin is a running plugin. Its methods may be called concurrently. It must be closed.
 type Plugin struct {
 	cfg         Config

@@ -44,7 +44,7 @@ type forwarder struct {
 
 func newForwarder(cfg Config) *forwarder {
 	return &forwarder{
-		logger:   cfg.Logger.Named(string(cfg.Kind) + "." + cfg.Name),
+		logger:   cfg.Logger.Named(cfg.logName()),
 		redactor: cfg.Redactor,
 		limit:    rate.NewLimiter(lineRate, lineBurst),
 	}
