@@ -37,6 +37,7 @@ func TestScripts(t *testing.T) {
 // setUp copies the shop and gives the script an environment of its own.
 func setUp(env *testscript.Env) error {
 	env.Values[background{}] = &background{}
+	env.Values[variables{}] = env
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("USER", "alice")
 	env.Setenv("LANG", "C.UTF-8")
@@ -70,6 +71,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 
 		"interrupt": interrupt,
 		"code":      code,
+		"terminal":  terminal,
 	}
 }
 
@@ -208,6 +210,19 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != args[0] {
 		ts.Fatalf("%s: exit code %s, want %s", strings.Join(args[1:], " "), code, args[0])
 	}
+}
+
+// variables is where the script's environment is kept for environ.
+type variables struct{}
+
+// environ is the script's environment as it is now.
+func environ(ts *testscript.TestScript) []string {
+	var all []string
+	for _, v := range ts.Value(variables{}).(*testscript.Env).Vars {
+		name, _, _ := strings.Cut(v, "=")
+		all = append(all, name+"="+ts.Getenv(name))
+	}
+	return append(all, "CI="+ts.Getenv("CI"))
 }
 
 // background is where the command in the background is kept for code.
