@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -12,6 +14,7 @@ import (
 	"github.com/rollback-project/rollback/core/point"
 	"github.com/rollback-project/rollback/core/policy"
 	"github.com/rollback-project/rollback/sdk/diag"
+	"github.com/rollback-project/rollback/sdk/fault"
 	"github.com/rollback-project/rollback/sdk/orchestrator"
 	"github.com/rollback-project/rollback/sdk/registry"
 	"github.com/rollback-project/rollback/sdk/schema"
@@ -69,9 +72,11 @@ func (e *Engine) Read(ctx context.Context, env policy.Environment) (*World, erro
 	return w, nil
 }
 
-// list reads the repos, or only those in needs, into w.Repos.
+// list reads the repos, or only those in needs, into w.Repos. It is an error when none of them could be read: then it is
+// not a repo that has a problem.
 func (e *Engine) list(ctx context.Context, w *World, needs map[string]time.Time) error {
 	g, gctx := errgroup.WithContext(ctx)
+	failures := make([]error, len(w.Rules))
 	g.SetLimit(e.Parallelism)
 	for i, rule := range w.Rules {
 		need, wanted := needs[rule.Name]
@@ -79,22 +84,32 @@ func (e *Engine) list(ctx context.Context, w *World, needs map[string]time.Time)
 			continue
 		}
 		g.Go(func() error {
-			repo, err := e.listRepo(gctx, rule, w.Environment.Branch, need)
+			repo, failure, err := e.listRepo(gctx, rule, w.Environment.Branch, need)
 			if err != nil {
 				return err
 			}
-			w.Repos[i] = repo
+			w.Repos[i], failures[i] = repo, failure
 			return nil
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if slices.Contains(failures, nil) {
+		return nil
+	}
+	if len(failures) == 1 {
+		return failures[0]
+	}
+	return fmt.Errorf("none of the %d repos could be read: %w", len(failures), failures[0])
 }
 
-// listRepo reads one repo. Only a request that cannot be made, or a cancelled one, is an error.
-func (e *Engine) listRepo(ctx context.Context, rule policy.Repo, branch string, need time.Time) (point.Repo, error) {
+// listRepo reads one repo. Why it could not be read is failure, and in the repo; only a request that cannot be made,
+// or a cancelled one, is an error.
+func (e *Engine) listRepo(ctx context.Context, rule policy.Repo, branch string, need time.Time) (repo point.Repo, failure, err error) {
 	pattern, err := registry.CompilePattern(rule.Tag.Pattern)
 	if err != nil {
-		return point.Repo{}, fmt.Errorf("read repo %s: %w", rule.Name, err)
+		return point.Repo{}, nil, fmt.Errorf("read repo %s: %w", rule.Name, err)
 	}
 	req := registry.ListRequest{
 		Repo: rule.Name, Pattern: rule.Tag.Pattern, Branch: branch,
@@ -104,11 +119,22 @@ func (e *Engine) listRepo(ctx context.Context, rule policy.Repo, branch string, 
 		Repo: rule.Name, Pattern: pattern, Branch: branch,
 		Count: rule.Retention.Count, Margin: rule.Retention.Margin, Need: need, NotAfter: req.NotAfter,
 	})
-	listErr := e.Registry.ListReleases(ctx, req, c.Yield)
+	failure = e.Registry.ListReleases(ctx, req, c.Yield)
 	if ctx.Err() != nil {
-		return point.Repo{}, fmt.Errorf("read repo %s: %w", rule.Name, ctx.Err())
+		return point.Repo{}, nil, fmt.Errorf("read repo %s: %w", rule.Name, ctx.Err())
 	}
-	return c.Finish(listErr), nil
+	repo = c.Finish(failure)
+	if repo.Unknown == "" {
+		// The host stops a listing when it has enough.
+		return repo, nil, nil
+	}
+	if f := fault.Of(failure); f != nil && f.Hint != "" {
+		repo.Unknown = strings.TrimSuffix(repo.Unknown, ".") + ". " + f.Hint
+	}
+	if failure == nil {
+		failure = fmt.Errorf("list %s: %s", rule.Name, repo.Unknown)
+	}
+	return repo, failure, nil
 }
 
 // build makes the timeline, and reads further back where a gap fill needs it.

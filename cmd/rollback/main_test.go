@@ -72,6 +72,8 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"interrupt": interrupt,
 		"code":      code,
 		"terminal":  terminal,
+		"trouble":   trouble,
+		"sandbox":   sandboxed,
 	}
 }
 
@@ -210,6 +212,23 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != args[0] {
 		ts.Fatalf("%s: exit code %s, want %s", strings.Join(args[1:], " "), code, args[0])
 	}
+}
+
+// sandboxed starts a sandbox that ends with the script, and sets REGISTRY (host:port), MARATHON and SLACK (URLs).
+func sandboxed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("usage: sandbox [FLAG…]")
+	}
+	ts.Check(ts.Exec("rollback", append([]string{"sandbox", "up"}, args...)...))
+	ts.Defer(func() { _ = ts.Exec("rollback", "sandbox", "down") })
+	ts.Check(ts.Exec("rollback", "sandbox", "status", "--json"))
+	var at struct {
+		Registry, Marathon, Slack string
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &at))
+	ts.Setenv("REGISTRY", at.Registry)
+	ts.Setenv("MARATHON", at.Marathon)
+	ts.Setenv("SLACK", at.Slack)
 }
 
 // variables is where the script's environment is kept for environ.

@@ -48,6 +48,8 @@ type Options struct {
 	StartTimeout time.Duration
 	// Wait waits between two tries of a read, and errs when ctx ends; nil waits by the clock.
 	Wait func(ctx context.Context, d time.Duration) error
+	// Now tells how long a read has been tried; nil is the clock.
+	Now func() time.Time
 	// Jitter returns a number from 0 up to, not including, 1, by which waits differ; nil takes random ones.
 	Jitter func() float64
 }
@@ -62,6 +64,9 @@ func (o Options) withDefaults() Options {
 	o.Parallelism = max(1, o.Parallelism)
 	if o.Wait == nil {
 		o.Wait = sleep
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64

@@ -19,6 +19,9 @@ const (
 	firstWait   = 500 * time.Millisecond
 	longestWait = 10 * time.Second
 	longestAsk  = time.Minute
+	// longestRead is how long a read may have been tried to be tried again: plugins try more than once themselves, and
+	// who waits for a server that hangs wants to be told.
+	longestRead = 20 * time.Second
 )
 
 // retry repeats reads. Only reads: of a change that failed, only the one who asked for it can know what to do.
@@ -27,13 +30,13 @@ type retry struct{ opts Options }
 // do calls read until it succeeds, fails for good, or the tries are used up. ctx is looked at before each try:
 // nothing is sent for someone who has gone away.
 func (r retry) do(ctx context.Context, read func() (again bool, err error)) error {
-	wait := firstWait
+	wait, began := firstWait, r.opts.Now()
 	for try := 1; ; try++ {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
 		again, err := read()
-		if err == nil || !again || try == tries {
+		if err == nil || !again || try == tries || r.opts.Now().Sub(began) > longestRead {
 			return err
 		}
 		f := fault.Of(err)

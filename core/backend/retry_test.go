@@ -101,6 +101,18 @@ func TestReadsAreRepeated(t *testing.T) {
 	}
 }
 
+func TestAServerThatHangsIsNotAskedAgain(t *testing.T) {
+	now := time.Date(2019, 6, 3, 12, 0, 0, 0, time.UTC)
+	f := &flaky{err: fault.New(fault.Unavailable, "no answer in time"), times: 9}
+	var waits []time.Duration
+	r := waiting(&waits, nil)
+	r.opts.Now = func() time.Time { return now.Add(time.Duration(f.calls) * longestRead) }
+	_, err := (&retryingRegistry{f, r}).Resolve(t.Context(), registry.ResolveRequest{})
+	if !fault.Is(err, fault.Unavailable) || f.calls != 2 {
+		t.Errorf("err = %v after %d calls, want one more try after one of %s", err, f.calls, longestRead)
+	}
+}
+
 func TestNothingIsSentForACancelledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

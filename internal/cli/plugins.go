@@ -22,7 +22,8 @@ func newPlugins(g *global) *cobra.Command {
 		Use:     "plugins",
 		GroupID: "policy",
 		Short:   "Find, trust, check and test plugins",
-		Args:    cobra.NoArgs,
+		Args:    knownCommand,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var test pluginTest
 	testCmd := &cobra.Command{

@@ -114,7 +114,7 @@ func newRoot(app *App) *cobra.Command {
 Start with "rollback sandbox up": a registry, a Marathon and a Slack on this machine, to try everything.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          knownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
@@ -144,6 +144,18 @@ Start with "rollback sandbox up": a registry, a Marathon and a Slack on this mac
 	root.SetCompletionCommandGroupID("try")
 	root.SetHelpCommandGroupID("try")
 	return root
+}
+
+// knownCommand refuses words that are no command, with the nearest that is.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		err = fmt.Errorf("%w. Did you mean %s?", err, strings.Join(near, " or "))
+	}
+	return usageError{err: err, cmd: cmd.CommandPath()}
 }
 
 // suggestFlag adds the nearest flag to an "unknown flag" error.

@@ -37,7 +37,8 @@ func newSandbox(g *global) *cobra.Command {
 
 They hold four services (three backends and a frontend) in two environments, and a week of releases, in which
 backend-b was not released yesterday. The Marathon is a test server of ours that behaves like one.`,
-		Args: cobra.NoArgs,
+		Args: knownCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&o.dir, "dir", sandbox.Dir, "the sandbox's `FOLDER`")
 	up := &cobra.Command{
