@@ -53,7 +53,7 @@ func (g *global) register(f *pflag.FlagSet) {
 	f.BoolVar(&g.json, "json", false, "write a stream of JSON events to stdout, one a line; nothing is asked")
 	f.StringVar(&g.jsonInto, "json-into", "", "write that stream to `FILE`, and people's text to the terminal")
 	f.StringVar(&g.logLevel, "log-level", "", "write logs to stderr: trace, debug, info, warn or error (ROLLBACK_LOG; ROLLBACK_LOG_PATH names a file)")
-	f.IntVar(&g.parallelism, "parallelism", 10, "how many `REQUESTS` to a server may be under way at once")
+	f.IntVar(&g.parallelism, "parallelism", 32, "how many `REQUESTS` to a server may be under way at once")
 	f.StringVar(&g.chdir, "chdir", "", "work in `DIR`")
 	f.BoolVarP(&g.quiet, "quiet", "q", false, "no progress lines")
 	f.BoolVar(&g.compactWarnings, "compact-warnings", false, "show warnings in two lines each, unless there is an error as well")

@@ -169,3 +169,11 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 	}
 	return err
 }
+
+// Reference is the command line without anything behind it, for the documentation and for tests of words.
+func Reference() *cobra.Command {
+	streams, _, _ := term.Test("", nil)
+	root := newRoot(&App{Streams: streams})
+	root.InitDefaultCompletionCmd()
+	return root
+}
