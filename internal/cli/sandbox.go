@@ -217,7 +217,12 @@ func sandboxStatus(ctx context.Context, g *global, o sandboxOptions) error {
 		return view.WriteJSON(g.app.Streams.Out, sandboxView(s, apps))
 	}
 	view.SandboxUp(g.app.Streams.Out, g.look(), sandboxView(s, apps))
+	messages, err := s.Messages(ctx)
+	if err != nil {
+		return err
+	}
 	view.SandboxApps(g.app.Streams.Out, g.look(), sandboxView(s, apps))
+	view.SandboxMessages(g.app.Streams.Out, messages)
 	return nil
 }
 

@@ -34,7 +34,7 @@ func write(dir string) error {
 
 // pages are the generated pages by their file name.
 func pages() map[string]string {
-	return map[string]string{"cli.md": commandLine(), "plugins.md": plugins(descriptions())}
+	return map[string]string{"cli.md": commandLine(), "plugins.md": plugins(descriptions()), "matrix.svg": matrix()}
 }
 
 // descriptions are those of the built-in plugins.

@@ -269,6 +269,24 @@ func (s State) call(ctx context.Context, method, path string, body any) error {
 	return nil
 }
 
+// Messages is what the sandbox's Slack got, as text for a terminal; "" when nothing.
+func (s State) Messages(ctx context.Context) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Slack+"/messages.txt", nil)
+	if err != nil {
+		return "", fmt.Errorf("read the sandbox's messages: %w", err)
+	}
+	res, err := client().Do(req)
+	if err != nil {
+		return "", fmt.Errorf("read the sandbox's messages: %w", err)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(res.Body, 1<<22))
+	if err != nil {
+		return "", fmt.Errorf("read the sandbox's messages: %w", err)
+	}
+	return string(raw), nil
+}
+
 // App is an app of the sandbox and what it runs.
 type App struct {
 	ID, Image string

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,6 +140,21 @@ func TestASandboxIsFoundWhileItRuns(t *testing.T) {
 	}
 	if err := found.Stop(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestTheMessagesOfTheSandboxsSlackCanBeRead(t *testing.T) {
+	s, _ := start(t)
+	if got, err := s.Messages(t.Context()); got != "" || err != nil {
+		t.Errorf("Messages at first: %q, %v", got, err)
+	}
+	res, err := http.Post(s.Slack+"/services/T0/B0/x", "application/json", strings.NewReader(`{"text":"hello"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if got, err := s.Messages(t.Context()); !strings.Contains(got, "hello") || err != nil {
+		t.Errorf("Messages: %q, %v", got, err)
 	}
 }
 

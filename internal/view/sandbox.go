@@ -31,6 +31,15 @@ func SandboxApps(w io.Writer, l Look, s Sandbox) {
 	}
 }
 
+// SandboxMessages shows what Slack got; messages are text for a terminal already.
+func SandboxMessages(w io.Writer, messages string) {
+	if messages == "" {
+		fmt.Fprintln(w, "\nSlack has got no messages.")
+		return
+	}
+	fmt.Fprintf(w, "\nSlack has got:\n\n%s", messages)
+}
+
 // SandboxFail says which releases fail from now on.
 func SandboxFail(w io.Writer, fail []string) {
 	if len(fail) == 0 {
