@@ -1,0 +1,327 @@
+package orchestratormarathon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
+	"github.com/rollback-project/rollback/sdk/fault"
+	"github.com/rollback-project/rollback/sdk/orchestrator"
+)
+
+// chase is the following of deployments until every app has arrived.
+type chase struct {
+	operation string
+	targets   []*target
+	timeout   time.Duration
+	began     time.Time
+	accepted  []orchestrator.Accepted
+	emit      func(orchestrator.Event)
+	memory    *memory
+}
+
+// target is one app that is followed.
+type target struct {
+	goal
+	// deployed: a deployment of ours changes it.
+	deployed bool
+	// listed: a deployment that changes it was listed once.
+	listed bool
+	// unlisted counts looks in a row in which no deployment changed it; since is the first of them.
+	unlisted int
+	since    time.Time
+	// failures are those of the present version that were seen; old is the one that was there before.
+	failures map[string]bool
+	old      string
+	looked   bool
+	// before are a pod's instances of before the change.
+	before map[string]bool
+	told   orchestrator.Progress
+	done   bool
+}
+
+func (s *server) newChase(operation string, goals []goal, timeout time.Duration, emit func(orchestrator.Event)) *chase {
+	c := &chase{operation: operation, timeout: timeout, began: s.now(), emit: emit, memory: s.memory}
+	for _, g := range goals {
+		c.targets = append(c.targets, &target{goal: g, failures: map[string]bool{}, before: map[string]bool{}})
+	}
+	return c
+}
+
+// accept tells of a deployment that was accepted, now or before.
+func (c *chase) accept(a orchestrator.Accepted) {
+	c.accepted = append(c.accepted, a)
+	for _, t := range c.targets {
+		if slices.Contains(a.Apps, t.app) {
+			t.deployed = true
+		}
+	}
+	c.emit(orchestrator.Event{Accepted: &a})
+}
+
+// acceptNow tells of a deployment that was accepted just now, and remembers it.
+func (c *chase) acceptNow(a orchestrator.Accepted, version string) {
+	if a.DeploymentID == "" {
+		a.DeploymentID = byVersion + version
+	}
+	c.memory.keep(c.operation, a)
+	c.accept(a)
+}
+
+func (c *chase) deploymentIDs() []string {
+	var ids []string
+	for _, a := range c.accepted {
+		ids = append(ids, a.DeploymentID)
+	}
+	return ids
+}
+
+func (c *chase) log(level, app, format string, args ...any) {
+	c.emit(orchestrator.Event{Log: &orchestrator.Log{Level: level, App: app, Message: fmt.Sprintf(format, args...)}})
+}
+
+// view is Marathon at one look.
+type view struct {
+	specs       map[string]*spec
+	deployments []marathon.Deployment
+	queue       map[string]marathon.Queued
+	at          time.Time
+}
+
+// look reads what a verdict needs, for the targets that are open.
+func (s *server) look(ctx context.Context, c *chase) (*view, error) {
+	var open []string
+	for _, t := range c.targets {
+		if !t.done {
+			open = append(open, t.app)
+		}
+	}
+	v := &view{queue: map[string]marathon.Queued{}, at: s.now()}
+	var err error
+	// The deployments first: what has ended by now has left its mark on the apps that are read after.
+	if v.deployments, err = s.client.Deployments(ctx); err != nil {
+		return nil, err
+	}
+	for _, d := range v.deployments {
+		s.memory.seen(d.ID)
+	}
+	if len(open) == 0 {
+		return v, nil
+	}
+	if v.specs, err = s.specs(ctx, open); err != nil {
+		return nil, err
+	}
+	queue, err := s.client.Queue(ctx)
+	switch {
+	case fault.Is(err, fault.PermissionDenied):
+		// It only helps to explain.
+	case err != nil:
+		return nil, err
+	}
+	for _, q := range queue {
+		v.queue[q.ID] = q
+	}
+	return v, nil
+}
+
+// touching are the listed deployments that change an app.
+func (v *view) touching(app string) []marathon.Deployment {
+	var all []marathon.Deployment
+	for _, d := range v.deployments {
+		if d.Affects(app) {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// settleFor is how long an own deployment may stay listed after all of its apps are healthy.
+const settleFor = 30 * time.Second
+
+// follow looks until every app is healthy, one has failed, or time is up.
+func (s *server) follow(ctx context.Context, c *chase) error {
+	inner, stop := context.WithCancel(ctx)
+	wake, finished := s.listen(inner)
+	defer func() { stop(); <-finished }()
+	var blind blindness
+	var settled time.Time
+	for {
+		v, err := s.look(ctx, c)
+		if ctx.Err() != nil {
+			return c.left(ctx)
+		}
+		if err != nil {
+			if err := blind.tolerate(err, c); err != nil {
+				return err
+			}
+		} else {
+			blind.over(c)
+			if err := s.tell(c, v); err != nil {
+				return err
+			}
+			if c.arrived() {
+				if settled.IsZero() {
+					settled = s.now()
+				}
+				if s.ended(c, v, settled) {
+					c.emit(orchestrator.Event{Completed: &orchestrator.Completed{}})
+					return nil
+				}
+			}
+		}
+		if c.late(s.now()) && !c.arrived() {
+			return c.tooLate(v, blind.cause)
+		}
+		if s.pause(ctx, s.nextLook(c), wake) != nil {
+			return c.left(ctx)
+		}
+	}
+}
+
+// tell judges every open target, and emits what is new. The error is the fault of the first app that failed.
+func (s *server) tell(c *chase, v *view) error {
+	late := c.late(v.at)
+	var failed *fault.Fault
+	for _, t := range c.targets {
+		if t.done {
+			continue
+		}
+		j := s.judge(t, v)
+		if j.fault == nil && !j.done && late {
+			j.fault = t.slow(c.timeout, j.message)
+		}
+		switch {
+		case j.fault != nil:
+			c.emit(orchestrator.Event{AppFailed: &orchestrator.AppFailed{App: t.app, Fault: j.fault}})
+			if failed == nil {
+				failed = j.fault
+			}
+		case j.done:
+			t.done = true
+			image, _ := v.specs[t.app].image(t.images[0].Container)
+			if j.message != "" {
+				c.log("info", t.app, "%s", j.message)
+			}
+			c.emit(orchestrator.Event{AppHealthy: &orchestrator.AppHealthy{App: t.app, Image: image}})
+		default:
+			news := orchestrator.Progress{App: t.app, Ready: min(j.ready, j.total), Total: j.total, Message: j.message}
+			if t.told != news {
+				t.told = news
+				c.emit(orchestrator.Event{Progress: &news})
+			}
+		}
+	}
+	if failed != nil {
+		return failed
+	}
+	return nil
+}
+
+// slow is the fault of an app that has not arrived in time.
+func (t *target) slow(timeout time.Duration, why string) *fault.Fault {
+	return fault.New(fault.Unhealthy, "app %s was not healthy within %s: %s", t.app, timeout, why).On(t.app)
+}
+
+func (c *chase) arrived() bool {
+	return !slices.ContainsFunc(c.targets, func(t *target) bool { return !t.done })
+}
+
+func (c *chase) late(now time.Time) bool { return c.timeout > 0 && now.Sub(c.began) >= c.timeout }
+
+// ended reports whether our deployments have let go of their apps, or have had time enough to.
+func (s *server) ended(c *chase, v *view, settled time.Time) bool {
+	var open []string
+	for _, d := range v.deployments {
+		if slices.Contains(c.deploymentIDs(), d.ID) {
+			open = append(open, d.ID)
+		}
+	}
+	if len(open) == 0 {
+		return true
+	}
+	if c.late(v.at) || v.at.Sub(settled) >= settleFor {
+		c.log("warn", "", "every app is healthy, but deployment %s is still listed", strings.Join(open, ", "))
+		return true
+	}
+	return false
+}
+
+// nextLook is the time between two looks, or what is left of the time limit.
+func (s *server) nextLook(c *chase) time.Duration {
+	if c.timeout <= 0 {
+		return s.poll
+	}
+	return max(min(s.poll, c.timeout-s.now().Sub(c.began)), time.Millisecond)
+}
+
+// left is the error of a call that was cancelled: the deployments go on.
+func (c *chase) left(ctx context.Context) error {
+	if len(c.accepted) == 0 {
+		return ctx.Err()
+	}
+	return fmt.Errorf("the following of deployment %s was ended; it goes on: %w", strings.Join(c.deploymentIDs(), ", "), ctx.Err())
+}
+
+// tooLate fails every open app when Marathon could not be asked at the end.
+func (c *chase) tooLate(v *view, cause error) error {
+	why := "Marathon does not answer"
+	if cause != nil {
+		why = cause.Error()
+	}
+	if v != nil && cause == nil {
+		why = "its state is not known"
+	}
+	f := fault.New(fault.Indeterminate, "what became of the deployment is not known after %s: %s", c.timeout, why)
+	f.Deployments = c.deploymentIDs()
+	return f
+}
+
+// blindness is a time in which Marathon cannot be asked.
+type blindness struct {
+	cause error
+	told  bool
+}
+
+// tolerate keeps a fault that may pass, such as a change of leader, and returns one that will not.
+func (b *blindness) tolerate(err error, c *chase) error {
+	f := fault.Of(err)
+	if f == nil {
+		return err
+	}
+	switch f.Code {
+	case fault.Unauthenticated, fault.PermissionDenied, fault.Unsupported, fault.Invalid:
+		if len(c.accepted) == 0 {
+			return err
+		}
+		g := *f
+		g.Message += "; deployment " + strings.Join(c.deploymentIDs(), ", ") + " goes on unwatched"
+		g.Deployments = c.deploymentIDs()
+		return &g
+	}
+	if len(c.accepted) == 0 && c.timeout <= 0 {
+		return err
+	}
+	b.cause = err
+	if !b.told {
+		b.told = true
+		c.log("warn", "", "Marathon cannot be asked, and is asked again: %s", f.Message)
+	}
+	return nil
+}
+
+// over notes that Marathon answers.
+func (b *blindness) over(c *chase) {
+	if b.told {
+		c.log("info", "", "Marathon answers again")
+	}
+	*b = blindness{}
+}
+
+// isContext reports the end of a context.
+func isContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}

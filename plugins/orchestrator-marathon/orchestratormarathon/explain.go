@@ -1,0 +1,173 @@
+package orchestratormarathon
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
+)
+
+// explainApp says in words what an app waits for.
+func explainApp(app *marathon.App, n tally, v *view) string {
+	var parts []string
+	if n.sick > 0 {
+		parts = append(parts, fmt.Sprintf("%s run, but the health check fails%s", instances(n.sick), because(n.cause)))
+	}
+	if n.unready > 0 {
+		parts = append(parts, fmt.Sprintf("%s run and are not ready%s", instances(n.unready), because(n.answer)))
+	}
+	if n.unchecked > 0 {
+		parts = append(parts, instances(n.unchecked)+" waiting for the first health check")
+	}
+	if n.staging > 0 {
+		parts = append(parts, instances(n.staging)+" starting")
+	}
+	if q, ok := v.queue[app.ID]; ok {
+		parts = append(parts, explainQueue(q))
+	}
+	if f := app.Failure; f != nil && !marathon.ParseTime(f.Version).Before(app.ConfiguredAt()) {
+		parts = append(parts, "the last failure was "+failureText(f))
+	}
+	if n.old > 0 {
+		parts = append(parts, instances(n.old)+" of before still running")
+	}
+	return sentence(n.good, n.wanted, blockers(app.ID, v), parts)
+}
+
+// sentence puts what is there before what is missing.
+func sentence(ready, total int, blocked string, parts []string) string {
+	text := fmt.Sprintf("%d of %d new instances are healthy", ready, total)
+	if blocked != "" {
+		return text + "; " + blocked
+	}
+	if len(parts) > 0 {
+		text += "; " + strings.Join(parts, "; ")
+	}
+	return text
+}
+
+// blockers says which apps a deployment does first; "" when it is the app's turn.
+func blockers(app string, v *view) string {
+	for _, d := range v.touching(app) {
+		step := d.StepOf(app)
+		if step == 0 || d.CurrentStep == 0 || step <= d.CurrentStep {
+			continue
+		}
+		ids := map[string]bool{}
+		for _, s := range d.Steps[d.CurrentStep-1 : step-1] {
+			for _, a := range s {
+				if a.On != app {
+					ids[a.On] = true
+				}
+			}
+		}
+		if first := idsOf(ids); len(first) > 0 {
+			return "it waits for " + some(first) + ", on which it depends and which Marathon deploys first"
+		}
+		return fmt.Sprintf("its turn comes in step %d of %d", step, d.TotalSteps)
+	}
+	return ""
+}
+
+// explainQueue says why instances are not launched.
+func explainQueue(q marathon.Queued) string {
+	if !q.Overdue && q.SecondsLeft > 0 {
+		return fmt.Sprintf("%s wait %d s before the next try, because of failures", instances(q.Count), q.SecondsLeft)
+	}
+	if q.Processed < 0 {
+		return instances(q.Count) + " wait for an offer of resources"
+	}
+	if q.Processed == 0 {
+		return instances(q.Count) + " wait for an offer of resources; none has come yet"
+	}
+	reasons := rejections(q.Rejects)
+	if reasons == "" {
+		return fmt.Sprintf("%s wait for an offer of resources; of %d none fitted", instances(q.Count), q.Processed)
+	}
+	return fmt.Sprintf("%s wait for an offer of resources; of %d none fitted, for want of %s", instances(q.Count), q.Processed, reasons)
+}
+
+// reasonWords puts Marathon's reasons for declining an offer in words.
+var reasonWords = map[string]string{
+	"UnfulfilledRole":                 "a matching role",
+	"UnfulfilledConstraint":           "an agent that fulfils the constraints",
+	"NoCorrespondingReservationFound": "the app's own reservation",
+	"AgentMaintenance":                "an agent that is not under maintenance",
+	"InsufficientCpus":                "CPUs",
+	"InsufficientMemory":              "memory",
+	"InsufficientDisk":                "disk space",
+	"InsufficientGpus":                "GPUs",
+	"InsufficientPorts":               "ports",
+	"DeclinedScarceResources":         "an agent without GPUs, which are kept for others",
+}
+
+// rejections lists the reasons why offers did not fit, the most frequent first.
+func rejections(rejects []marathon.Reject) string {
+	var hit []marathon.Reject
+	for _, r := range rejects {
+		if r.Declined > 0 {
+			hit = append(hit, r)
+		}
+	}
+	sort.SliceStable(hit, func(i, j int) bool { return hit[i].Declined > hit[j].Declined })
+	var words []string
+	for _, r := range hit {
+		w := reasonWords[r.Reason]
+		if w == "" {
+			w = marathon.Printable(r.Reason)
+		}
+		words = append(words, fmt.Sprintf("%s (%d)", w, r.Declined))
+	}
+	return strings.Join(words, ", ")
+}
+
+// failureText says how a task ended.
+func failureText(f *marathon.TaskFailure) string {
+	text := marathon.Printable(f.State)
+	if f.Message != "" {
+		text += ": " + shorten(marathon.Printable(f.Message))
+	}
+	if f.Host != "" {
+		text += " (on " + marathon.Printable(f.Host) + ")"
+	}
+	return text
+}
+
+// readyAnswer is what a readiness check was answered.
+func readyAnswer(r marathon.Readiness) string {
+	return fmt.Sprintf("readiness check %s answers %d", marathon.Printable(r.Name), r.Last.Status)
+}
+
+func because(cause string) string {
+	if cause == "" {
+		return ""
+	}
+	return " (" + shorten(marathon.Printable(cause)) + ")"
+}
+
+func instances(n int) string {
+	if n == 1 {
+		return "1 instance"
+	}
+	return fmt.Sprintf("%d instances", n)
+}
+
+// some lists a few ids.
+func some(ids []string) string {
+	const most = 3
+	if len(ids) > most {
+		return marathon.Printable(strings.Join(ids[:most], ", ")) + fmt.Sprintf(" and %d others", len(ids)-most)
+	}
+	return marathon.Printable(strings.Join(ids, ", "))
+}
+
+// shorten keeps a message of a task readable.
+func shorten(text string) string {
+	const most = 300
+	r := []rune(strings.TrimSpace(text))
+	if len(r) <= most {
+		return string(r)
+	}
+	return string(r[:most-1]) + "…"
+}
