@@ -26,8 +26,7 @@ type Progress struct {
 type progressLine struct {
 	at            time.Time
 	started       time.Time
-	ready, total  int
-	message       string
+	ready         int
 	saidSomething bool
 }
 
@@ -75,11 +74,12 @@ func (p *Progress) progress(e event.Event) {
 	if e.Type == event.RestoreProgress {
 		verb = "Putting back"
 	}
-	changed := e.Message != last.message
-	if !changed && last.saidSomething && e.At.Sub(last.at) < ProgressEvery {
+	// An instance more is news at once; all else can wait, or a log has more lines than anyone reads.
+	news := e.Ready != last.ready || !last.saidSomething
+	if !news && e.At.Sub(last.at) < ProgressEvery {
 		return
 	}
-	last.at, last.message, last.ready, last.total, last.saidSomething = e.At, e.Message, e.Ready, e.Total, true
+	last.at, last.ready, last.saidSomething = e.At, e.Ready, true
 	p.last[e.App] = last
 	count := ""
 	if e.Total > 0 {
@@ -102,8 +102,13 @@ func (p *Progress) note(format string, args ...any) {
 
 func (p *Progress) line(format string, args ...any) { fmt.Fprintf(p.w, format+"\n", args...) }
 
-// Seconds rounds a duration for reading: 8s, 2m10s.
-func Seconds(d time.Duration) string { return d.Round(time.Second).String() }
+// Seconds rounds a duration for reading: 0.4s, 8s, 2m10s.
+func Seconds(d time.Duration) string {
+	if d < time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}
 
 // tagOf is the tag of an image reference, for reading.
 func tagOf(image string) string {

@@ -242,3 +242,16 @@ func quoteArg(s string) string {
 	}
 	return "'" + strings.ReplaceAll(term.Clean(s), "'", `'\''`) + "'"
 }
+
+// PlanTo adds a plan to the stream: a line for each change, one of counts, and the whole document.
+func PlanTo(s *Stream, p *plan.Plan) {
+	for _, c := range p.Changes {
+		name := c.App
+		if name == "" {
+			name = "repo " + c.Repo
+		}
+		s.Write("info", "planned_change", fmt.Sprintf("%s: plan to %s", name, c.Action), map[string]any{"change": c})
+	}
+	s.Write("info", "change_summary", PlanCounts(Look{}, p), map[string]any{"changes": p.Summary})
+	s.Write("info", "plan", fmt.Sprintf("Plan of %s to %s", p.Environment, p.To), map[string]any{"plan": p})
+}
