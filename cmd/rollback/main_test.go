@@ -41,7 +41,7 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("USER", "alice")
 	env.Setenv("LANG", "C.UTF-8")
-	env.Setenv("COLUMNS", "200")
+	env.Setenv("COLUMNS", "1000")
 	for _, name := range []string{"policy.hcl", "world.json"} {
 		to := filepath.Join(env.WorkDir, name)
 		if _, err := os.Stat(to); err == nil {

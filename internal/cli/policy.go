@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/pmezard/go-difflib/difflib"
 	"github.com/spf13/cobra"
@@ -36,9 +37,8 @@ func runValidate(ctx context.Context, g *global) error {
 		Environ: g.app.Environ, Version: coreVersion(g.app.Build.Version), Builtin: policies.All(),
 	})
 	s := &session{global: g, policy: p, sources: sources, redactor: newRedactor(p)}
-	wants, _, missing := s.wants(needs{registry: true, orchestrator: p.Orchestrator != nil, notifiers: true})
 	// A policy without a registry is no policy to roll back with, but a file of guards is no mistake.
-	_ = missing
+	wants, _, _ := s.wants(needs{registry: true, orchestrator: p.Orchestrator != nil, notifiers: true})
 	ds = append(ds, backend.Check(ctx, s.backendOptions(), wants)...)
 	ds = sources.Annotate(ds)
 	for i := range ds {
@@ -90,38 +90,57 @@ func runFmt(g *global, o fmtOptions, args []string) error {
 	}
 	code := ExitDone
 	for _, arg := range args {
+		do := g.fmtPath
 		if arg == "-" {
-			src, err := io.ReadAll(g.app.Streams.In)
-			if err != nil {
-				return fmt.Errorf("read standard input: %w", err)
-			}
-			code = max(code, g.fmtSource(o, src, "<stdin>", func(out []byte) error {
-				_, err := g.app.Streams.Out.Write(out)
-				return err
-			}))
-			continue
+			do = g.fmtStdin
 		}
-		files, err := policy.FormatFiles(g.path(arg), o.recursive)
+		c, err := do(o, arg)
 		if err != nil {
 			return err
 		}
-		for _, file := range files {
-			src, err := os.ReadFile(file)
-			if err != nil {
-				return fmt.Errorf("read %s: %w", file, err)
-			}
-			code = max(code, g.fmtSource(o, src, file, func(out []byte) error {
-				if !o.write || o.check || bytes.Equal(out, src) {
-					return nil
-				}
-				return os.WriteFile(file, out, 0o600) // keeps the mode of a file that exists
-			}))
-		}
+		code = max(code, c)
 	}
 	if code != ExitDone {
 		return exit{code}
 	}
 	return nil
+}
+
+func (g *global) fmtStdin(o fmtOptions, _ string) (int, error) {
+	src, err := io.ReadAll(g.app.Streams.In)
+	if err != nil {
+		return 0, fmt.Errorf("read standard input: %w", err)
+	}
+	return g.fmtSource(o, src, "<stdin>", func(out []byte) error {
+		_, err := g.app.Streams.Out.Write(out)
+		return err
+	}), nil
+}
+
+// fmtPath formats a file, or the files of a folder.
+func (g *global) fmtPath(o fmtOptions, arg string) (int, error) {
+	files, err := policy.FormatFiles(g.path(arg), o.recursive)
+	if err != nil {
+		return 0, fmt.Errorf("format %s: %w", arg, err)
+	}
+	code := ExitDone
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			return 0, fmt.Errorf("read %s: %w", file, err)
+		}
+		name := file
+		if rel, err := filepath.Rel(g.app.WorkDir, file); err == nil && !filepath.IsAbs(arg) {
+			name = rel
+		}
+		code = max(code, g.fmtSource(o, src, name, func(out []byte) error {
+			if !o.write || o.check || bytes.Equal(out, src) {
+				return nil
+			}
+			return replaceFile(file, out)
+		}))
+	}
+	return code, nil
 }
 
 // fmtSource formats one text and returns the exit code for it.

@@ -126,7 +126,6 @@ Start with "rollback sandbox up": a registry, a Marathon and a Slack on this mac
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{err: suggestFlag(cmd, err), cmd: cmd.CommandPath()}
 	})
-	root.SuggestionsMinimumDistance = 2
 	g.register(root.PersistentFlags())
 	root.AddGroup(
 		&cobra.Group{ID: "main", Title: "The job:"},
@@ -151,6 +150,7 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	cmd.SuggestionsMinimumDistance = 2
 	err := fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		err = fmt.Errorf("%w. Did you mean %s?", err, strings.Join(near, " or "))
