@@ -214,12 +214,12 @@ func (a *App) WithImage(image string, labels map[string]string) (Document, error
 	return update, nil
 }
 
-// erased are the members that a merge erases when they are left out (1.6.352 and 1.10 on).
-var erased = []string{"executorResources", "resourceLimits"}
+// Erased are the members that a merge erases when they are left out (1.6.352 and 1.10 on).
+var Erased = []string{"executorResources", "resourceLimits"}
 
 // echo adds what a merge would erase.
 func (d Document) echo(update Document) {
-	for _, k := range erased {
+	for _, k := range Erased {
 		if d.Has(k) {
 			update[k] = d[k]
 		}

@@ -2,7 +2,6 @@ package orchestratormarathon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -158,6 +157,9 @@ func (s *server) follow(ctx context.Context, c *chase) error {
 			if err := blind.tolerate(err, c); err != nil {
 				return err
 			}
+			if c.late(s.now()) && !c.arrived() {
+				return c.unknown(err)
+			}
 		} else {
 			blind.over(c)
 			if err := s.tell(c, v); err != nil {
@@ -172,9 +174,6 @@ func (s *server) follow(ctx context.Context, c *chase) error {
 					return nil
 				}
 			}
-		}
-		if c.late(s.now()) && !c.arrived() {
-			return c.tooLate(v, blind.cause)
 		}
 		if s.pause(ctx, s.nextLook(c), wake) != nil {
 			return c.left(ctx)
@@ -266,24 +265,16 @@ func (c *chase) left(ctx context.Context) error {
 	return fmt.Errorf("the following of deployment %s was ended; it goes on: %w", strings.Join(c.deploymentIDs(), ", "), ctx.Err())
 }
 
-// tooLate fails every open app when Marathon could not be asked at the end.
-func (c *chase) tooLate(v *view, cause error) error {
-	why := "Marathon does not answer"
-	if cause != nil {
-		why = cause.Error()
-	}
-	if v != nil && cause == nil {
-		why = "its state is not known"
-	}
-	f := fault.New(fault.Indeterminate, "what became of the deployment is not known after %s: %s", c.timeout, why)
+// unknown is the error when Marathon cannot be asked at the end of the time limit.
+func (c *chase) unknown(cause error) error {
+	f := fault.New(fault.Indeterminate, "what became of the apps is not known after %s: %w", c.timeout, cause)
 	f.Deployments = c.deploymentIDs()
 	return f
 }
 
 // blindness is a time in which Marathon cannot be asked.
 type blindness struct {
-	cause error
-	told  bool
+	told bool
 }
 
 // tolerate keeps a fault that may pass, such as a change of leader, and returns one that will not.
@@ -305,7 +296,6 @@ func (b *blindness) tolerate(err error, c *chase) error {
 	if len(c.accepted) == 0 && c.timeout <= 0 {
 		return err
 	}
-	b.cause = err
 	if !b.told {
 		b.told = true
 		c.log("warn", "", "Marathon cannot be asked, and is asked again: %s", f.Message)
@@ -319,9 +309,4 @@ func (b *blindness) over(c *chase) {
 		c.log("info", "", "Marathon answers again")
 	}
 	*b = blindness{}
-}
-
-// isContext reports the end of a context.
-func isContext(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

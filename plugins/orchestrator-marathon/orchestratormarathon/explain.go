@@ -30,7 +30,7 @@ func explainApp(app *marathon.App, n tally, v *view) string {
 		parts = append(parts, "the last failure was "+failureText(f))
 	}
 	if n.old > 0 {
-		parts = append(parts, instances(n.old)+" of before still running")
+		parts = append(parts, leftover(n.old))
 	}
 	return sentence(n.good, n.wanted, blockers(app.ID, v), parts)
 }
@@ -151,6 +151,14 @@ func instances(n int) string {
 		return "1 instance"
 	}
 	return fmt.Sprintf("%d instances", n)
+}
+
+// leftover says that old instances are still there.
+func leftover(n int) string {
+	if n == 1 {
+		return "1 old instance still runs"
+	}
+	return fmt.Sprintf("%d old instances still run", n)
 }
 
 // some lists a few ids.

@@ -2,6 +2,7 @@ package orchestratormarathon
 
 import (
 	"fmt"
+	"regexp"
 
 	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
 	"github.com/rollback-project/rollback/sdk/fault"
@@ -13,6 +14,9 @@ const (
 	podDegraded = "DEGRADED"
 	podTerminal = "TERMINAL"
 )
+
+// killed are the words of an end that Marathon has brought about, such as after failed health checks.
+var killed = regexp.MustCompile(`(?i)health check|kill`)
 
 // judgePod judges by the instances of the pod's status. Pods do not tell scaling from other changes: as long as a
 // deployment works on the pod, only instances of the newest version count.
@@ -66,7 +70,7 @@ func (s *server) judgePod(t *target, sp *spec, v *view) verdict {
 		parts = append(parts, explainQueue(q))
 	}
 	if old > 0 {
-		parts = append(parts, instances(old)+" of before still running")
+		parts = append(parts, leftover(old))
 	}
 	j.message = sentence(j.ready, j.total, blockers(t.app, v), parts)
 	return j
@@ -82,7 +86,7 @@ func (s *server) podFailure(t *target, sp *spec) *fault.Fault {
 			continue
 		}
 		text := end.Message
-		failed := text != ""
+		failed := text != "" && !killed.MatchString(text)
 		for _, c := range end.Containers {
 			if c.Termination != nil && c.Termination.ExitCode != 0 {
 				failed = true

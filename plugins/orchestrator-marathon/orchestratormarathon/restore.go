@@ -124,14 +124,11 @@ func anew(was marathon.Document) marathon.Document {
 	return doc
 }
 
-// erasable are members that a merge erases when they are left out, so that nothing need be sent to be rid of them.
-var erasable = []string{"executorResources", "resourceLimits"}
-
 // back is what to send to make an app what it was. Members that Marathon cannot be told to forget are taken back by
 // the version of the snapshot, as long as Marathon remembers it.
 func (s *server) back(ctx context.Context, c *chase, was marathon.Document, now *marathon.App) (marathon.Document, error) {
 	update := marathon.Document{"id": marathon.Raw(now.ID)}
-	for _, k := range erasable {
+	for _, k := range marathon.Erased {
 		if was.Has(k) {
 			update[k] = was[k]
 		}
@@ -139,7 +136,7 @@ func (s *server) back(ctx context.Context, c *chase, was marathon.Document, now 
 	var stuck []string
 	for _, k := range was.Differences(now.Doc) {
 		switch {
-		case doubled[k] != "" && (was.Has(doubled[k]) || now.Doc.Has(doubled[k])), slices.Contains(erasable, k):
+		case doubled[k] != "" && (was.Has(doubled[k]) || now.Doc.Has(doubled[k])), slices.Contains(marathon.Erased, k):
 		case !marathon.Empty(was[k]):
 			update[k] = was[k]
 		default:
