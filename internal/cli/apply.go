@@ -264,7 +264,7 @@ func (s *session) apply(ctx context.Context, ints interrupts, o applyOptions, p 
 	if err != nil {
 		return err
 	}
-	shown, done := s.progress()
+	shown, done := s.progress(ctx)
 	s.sink = func(e event.Event) {
 		e.Message = s.redactor.String(e.Message)
 		if s.stream != nil {
@@ -292,14 +292,18 @@ func (s *session) apply(ctx context.Context, ints interrupts, o applyOptions, p 
 }
 
 // progress chooses how to show progress, and returns what ends it.
-func (s *session) progress() (progress, func()) {
+func (s *session) progress(ctx context.Context) (progress, func()) {
 	nothing := func() {}
 	switch {
 	case s.json:
 		return nil, nothing
 	case s.interactive() && s.app.Streams.ErrTTY && !s.quiet && s.getenv("TERM") != "dumb":
-		l := live.Start(s.app.Streams.Out, s.look())
-		return l, l.Stop
+		l := live.Start(ctx, s.app.Streams.Out, s.look())
+		s.app.Streams.Divert(l.Print)
+		return l, func() {
+			s.app.Streams.Divert(nil)
+			l.Stop()
+		}
 	default:
 		return view.NewProgress(s.app.Streams.Err, s.errLook(), s.quiet), nothing
 	}

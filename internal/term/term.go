@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/mattn/go-isatty"
 	xterm "golang.org/x/term"
@@ -26,23 +27,50 @@ type Streams struct {
 	Getenv func(string) string
 
 	out *os.File
+	err *diverter
+}
+
+// diverter is stderr, unless somebody draws on the terminal who must be asked to show what is said.
+type diverter struct {
+	mu    sync.Mutex
+	to    io.Writer
+	print func(string)
+}
+
+func (d *diverter) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.print == nil {
+		return d.to.Write(p)
+	}
+	d.print(string(p))
+	return len(p), nil
+}
+
+// Divert hands to print what is written to Err from now on; nil writes it to stderr again.
+func (s *Streams) Divert(print func(string)) {
+	s.err.mu.Lock()
+	defer s.err.mu.Unlock()
+	s.err.print = print
 }
 
 // New looks at the three files.
 func New(in, out, err *os.File, getenv func(string) string) *Streams {
+	d := &diverter{to: err}
 	return &Streams{
-		In: in, Out: out, Err: err,
+		In: in, Out: out, Err: d,
 		InTTY: isTerminal(in), OutTTY: isTerminal(out), ErrTTY: isTerminal(err),
-		Getenv: getenv, out: out,
+		Getenv: getenv, out: out, err: d,
 	}
 }
 
 // Test returns streams that are buffers and no terminals; the environment is env.
 func Test(stdin string, env map[string]string) (s *Streams, out, err *bytes.Buffer) {
 	out, err = &bytes.Buffer{}, &bytes.Buffer{}
+	d := &diverter{to: err}
 	return &Streams{
-		In: strings.NewReader(stdin), Out: out, Err: err,
-		Getenv: func(k string) string { return env[k] },
+		In: strings.NewReader(stdin), Out: out, Err: d,
+		Getenv: func(k string) string { return env[k] }, err: d,
 	}, out, err
 }
 
@@ -115,6 +143,9 @@ func (p Paint) sgr(code, s string) string {
 
 // Bold is for names. It and the colours have one meaning each, throughout.
 func (p Paint) Bold(s string) string { return p.sgr("1", s) }
+
+// Invert is for what is chosen.
+func (p Paint) Invert(s string) string { return p.sgr("7", s) }
 
 // Dim is for what matters least.
 func (p Paint) Dim(s string) string { return p.sgr("2", s) }

@@ -19,6 +19,8 @@ type Progress struct {
 	w     io.Writer
 	l     Look
 	quiet bool
+	// live: what is under way is drawn by somebody else.
+	live bool
 	// last is when a line about an app was last written, and what it said.
 	last map[string]progressLine
 }
@@ -33,6 +35,13 @@ type progressLine struct {
 // NewProgress writes to w; quiet leaves everything out but failures and the restore.
 func NewProgress(w io.Writer, l Look, quiet bool) *Progress {
 	return &Progress{w: w, l: l, quiet: quiet, last: map[string]progressLine{}}
+}
+
+// NewNotes writes only what is worth a line that stays, where what is under way is drawn live.
+func NewNotes(w io.Writer, l Look) *Progress {
+	p := NewProgress(w, l, false)
+	p.live = true
+	return p
 }
 
 // Event shows one event.
@@ -50,9 +59,14 @@ func (p *Progress) Event(e event.Event) {
 		}
 	case event.ApplyStart:
 		p.last[e.App] = progressLine{at: e.At, started: e.At}
-		p.note("%s: Deploying... %s %s %s", p.l.Paint.Bold(term.Clean(e.App)), tagOf(e.From), p.l.sym("→", "->"), tagOf(e.To))
+		if p.live {
+			return
+		}
+		p.note("%s: Deploying... %s %s %s", p.l.Paint.Bold(term.Clean(e.App)), Tag(e.From), p.l.Arrow(), Tag(e.To))
 	case event.ApplyProgress, event.RestoreProgress:
-		p.progress(e)
+		if !p.live {
+			p.progress(e)
+		}
 	case event.ApplyComplete:
 		p.note("%s: %s after %s", p.l.Paint.Bold(term.Clean(e.App)), p.l.Paint.Green("Healthy"), p.since(e))
 	case event.ApplyErrored:
@@ -110,8 +124,8 @@ func Seconds(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// tagOf is the tag of an image reference, for reading.
-func tagOf(image string) string {
+// Tag is the tag of an image reference, for reading.
+func Tag(image string) string {
 	name, digest, _ := strings.Cut(image, "@")
 	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
 		return term.Clean(name[i+1:])
@@ -162,7 +176,7 @@ func standings(w io.Writer, l Look, res apply.Result, todo bool) {
 		if running == "" {
 			running = "what it runs is not known"
 		} else {
-			running = "runs " + tagOf(running)
+			running = "runs " + Tag(running)
 		}
 		fmt.Fprintf(w, "  %-9s %s: %s", a.Standing, l.Paint.Bold(term.Clean(a.App)), running)
 		if a.Problem != "" {

@@ -42,7 +42,7 @@ func Plan(w io.Writer, l Look, p *plan.Plan, next PlanNext) {
 }
 
 func planHead(w io.Writer, l Look, p *plan.Plan) {
-	line := fmt.Sprintf("%s %s %s", l.Paint.Bold(term.Clean(p.Environment)), l.sym("→", "->"), l.Paint.Bold(term.Clean(p.To)))
+	line := fmt.Sprintf("%s %s %s", l.Paint.Bold(term.Clean(p.Environment)), l.Arrow(), l.Paint.Bold(term.Clean(p.To)))
 	var notes []string
 	if p.Asked.To != "" && p.Asked.To != p.To {
 		notes = append(notes, fmt.Sprintf("asked for %s", term.Clean(p.Asked.To)))
@@ -134,7 +134,7 @@ func planChange(w io.Writer, l Look, c plan.Change, now time.Time) {
 		fmt.Fprintf(w, "  # (a deployment of its own: %s)\n", term.Clean(c.Separate))
 	}
 	if c.Action == plan.Rollback || c.Action == plan.Forward {
-		fmt.Fprintf(w, "  %s image = %s\n          %s %s\n", mark, imageLine(l, c.From, now), l.sym("→", "->"), imageLine(l, c.To, now))
+		fmt.Fprintf(w, "  %s image = %s\n          %s %s\n", mark, imageLine(l, c.From, now), l.Arrow(), imageLine(l, c.To, now))
 	} else {
 		fmt.Fprintf(w, "  %s image = %s\n", mark, imageLine(l, c.From, now))
 	}

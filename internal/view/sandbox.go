@@ -27,7 +27,7 @@ func SandboxApps(w io.Writer, l Look, s Sandbox) {
 		if a.Healthy < a.Instances {
 			health = l.Paint.Red(health)
 		}
-		fmt.Fprintf(w, "  %-26s %-16s %s\n", term.Clean(a.ID), tagOf(a.Image), health)
+		fmt.Fprintf(w, "  %-26s %-16s %s\n", term.Clean(a.ID), Tag(a.Image), health)
 	}
 }
 

@@ -68,7 +68,7 @@ func Status(w io.Writer, l Look, d StatusDoc) {
 	for _, a := range d.Apps {
 		tag := term.Clean(a.Tag)
 		if tag == "" {
-			tag = tagOf(a.Image)
+			tag = Tag(a.Image)
 		}
 		released := "unknown"
 		if a.Created != nil {

@@ -36,6 +36,9 @@ func (l Look) sym(unicode, ascii string) string {
 	return ascii
 }
 
+// Arrow leads from what is to what will be.
+func (l Look) Arrow() string { return l.sym("→", "->") }
+
 // WriteJSON writes v as one indented JSON document.
 func WriteJSON(w io.Writer, v any) error {
 	raw, err := json.MarshalIndent(v, "", "  ")
