@@ -178,6 +178,9 @@ func (t Task) Ended() bool {
 	return true
 }
 
+// Unreachable reports a task whose agent cannot be reached.
+func (t Task) Unreachable() bool { return t.State == "TASK_UNREACHABLE" }
+
 // Running reports a task that runs, healthy or not.
 func (t Task) Running() bool {
 	if t.State == "" {

@@ -28,9 +28,9 @@ var followed = []string{
 // errRefused: the server has no event stream for us.
 var errRefused = errors.New("the event stream is refused")
 
-// Events reads the event stream until ctx ends, and calls heard with each event's type, from one goroutine. It connects
+// Events reads the event stream until ctx ends, and calls heard with each event's data, from one goroutine. It connects
 // again when a stream ends, and gives up where streams are refused. Nothing that it hears is complete or in order.
-func (c *Client) Events(ctx context.Context, heard func(kind string)) {
+func (c *Client) Events(ctx context.Context, heard func(data string)) {
 	wait := eventsFirstWait
 	for ctx.Err() == nil {
 		began := c.now()
@@ -53,7 +53,7 @@ func (c *Client) Events(ctx context.Context, heard func(kind string)) {
 }
 
 // readEvents reads one stream to its end.
-func (c *Client) readEvents(ctx context.Context, heard func(kind string)) error {
+func (c *Client) readEvents(ctx context.Context, heard func(data string)) error {
 	q := url.Values{"event_type": followed, "plan-format": {"light"}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/v2/events?"+q.Encode(), http.NoBody)
 	if err != nil {
@@ -79,7 +79,7 @@ func (c *Client) readEvents(ctx context.Context, heard func(kind string)) error 
 			return err
 		}
 		if e.Type != "" {
-			heard(e.Type)
+			heard(e.Data)
 		}
 	}
 	return nil

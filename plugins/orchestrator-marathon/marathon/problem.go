@@ -215,7 +215,7 @@ func parseProblem(a *answer) problem {
 	var keys map[string]json.RawMessage
 	if json.Unmarshal(a.body, &keys) == nil {
 		// A message of another type leaves the rest readable.
-		_ = json.Unmarshal(a.body, &p) //nolint:errcheck // what can be read is enough
+		_ = json.Unmarshal(a.body, &p)
 		_, p.locked = keys["deployments"]
 		_, p.marathons = keys["message"]
 		return p

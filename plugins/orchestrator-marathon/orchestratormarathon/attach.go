@@ -81,7 +81,7 @@ func (s *server) ownDeployments(operation string, now map[string]*spec, running 
 	}
 	for _, id := range idsOf(now) {
 		if sp := now[id]; sp.labels()[labelOperation] == operation {
-			ids = append(ids, deploymentOf(running, sp.version(), ""))
+			ids = append(ids, deploymentOf(running, sp.configured(), ""))
 		}
 	}
 	slices.Sort(ids)
@@ -153,16 +153,16 @@ func (s *server) stop(ctx context.Context, ids []string, running []marathon.Depl
 		if i < 0 && !s.memory.young(id) {
 			continue
 		}
-		real := id
+		name := id
 		if i >= 0 {
-			real = running[i].ID
+			name = running[i].ID
 			s.memory.seen(id)
 		}
 		open = append(open, id)
-		if asked[real] {
+		if asked[name] {
 			continue
 		}
-		err := s.client.Stop(ctx, real)
+		err := s.client.Stop(ctx, name)
 		switch {
 		case fault.Is(err, fault.NotFound) && i >= 0:
 			// It has ended since the list was read.
@@ -175,7 +175,7 @@ func (s *server) stop(ctx context.Context, ids []string, running []marathon.Depl
 		case err != nil:
 			return nil, err
 		default:
-			asked[real] = true
+			asked[name] = true
 			s.memory.seen(id)
 		}
 	}

@@ -144,7 +144,7 @@ const settleFor = 30 * time.Second
 // follow looks until every app is healthy, one has failed, or time is up.
 func (s *server) follow(ctx context.Context, c *chase) error {
 	inner, stop := context.WithCancel(ctx)
-	wake, finished := s.listen(inner)
+	wake, finished := s.listen(inner, c)
 	defer func() { stop(); <-finished }()
 	var blind blindness
 	var settled time.Time

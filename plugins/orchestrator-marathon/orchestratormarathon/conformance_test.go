@@ -74,6 +74,7 @@ func story(t *testing.T, opts marathontest.Options) (*marathontest.Server, confo
 func TestConformance(t *testing.T) {
 	for _, p := range marathontest.Profiles() {
 		t.Run(string(p), func(t *testing.T) {
+			t.Parallel() // most of it is waiting for time limits
 			_, fixture := story(t, marathontest.Options{Profile: p})
 			conformancetest.Run(t, conformance.OfOrchestrator(func() orchestrator.Plugin { return orchestratormarathon.New(quick()) }), fixture)
 		})

@@ -105,7 +105,7 @@ func (s *server) takeUp(ctx context.Context, c *chase, operation string, goals [
 			return nil, fault.New(fault.Drifted, "operation %s was accepted before, but app %s has %s by now, not %s; nothing was changed",
 				operation, g.app, imageText(sp.images()), imageText(g.images)).On(g.app)
 		case !inMemory:
-			versions[sp.version()] = append(versions[sp.version()], g.app)
+			versions[sp.configured()] = append(versions[sp.configured()], g.app)
 		}
 	}
 	for _, a := range known {
@@ -168,6 +168,9 @@ func allowed(goals []goal, now map[string]*spec) ([]goal, error) {
 		if sp == nil {
 			return nil, noApp(g.app)
 		}
+		if sp.runs(g.images) {
+			continue
+		}
 		if why := sp.immutable(); why != "" {
 			return nil, fault.New(fault.Unsupported, "the image of app %s cannot be changed: %s", g.app, why).On(g.app)
 		}
@@ -176,9 +179,7 @@ func allowed(goals []goal, now map[string]*spec) ([]goal, error) {
 				return nil, fault.New(fault.NotFound, "app %s has no container %q with an image", g.app, marathon.Printable(want.Container)).On(g.app)
 			}
 		}
-		if !sp.runs(g.images) {
-			wanted = append(wanted, g)
-		}
+		wanted = append(wanted, g)
 	}
 	for _, g := range goals {
 		if have := now[g.app].doc().Fingerprint(); g.fingerprint != "" && have != g.fingerprint {

@@ -23,6 +23,9 @@ func explainApp(app *marathon.App, n tally, v *view) string {
 	if n.staging > 0 {
 		parts = append(parts, instances(n.staging)+" starting")
 	}
+	if lost := n.lost + n.lostOld; lost > 0 {
+		parts = append(parts, instances(lost)+" on agents that cannot be reached")
+	}
 	if q, ok := v.queue[app.ID]; ok {
 		parts = append(parts, explainQueue(q))
 	}

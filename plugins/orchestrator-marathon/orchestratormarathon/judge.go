@@ -64,6 +64,8 @@ type tally struct {
 	answer  string
 	// old are instances of another configuration.
 	old int
+	// lost are instances on agents that cannot be reached, lostOld those of them that are old.
+	lost, lostOld int
 }
 
 func count(app *marathon.App, deploying bool) tally {
@@ -77,7 +79,15 @@ func count(app *marathon.App, deploying bool) tally {
 		if task.Ended() {
 			continue
 		}
-		if v := marathon.ParseTime(task.Version); v.Before(at) {
+		isOld := marathon.ParseTime(task.Version).Before(at)
+		switch {
+		case task.Unreachable() && isOld:
+			n.lostOld++
+			continue
+		case task.Unreachable():
+			n.lost++
+			continue
+		case isOld:
 			n.old++
 			continue
 		}
@@ -118,8 +128,12 @@ func (s *server) judgeApp(t *target, app *marathon.App, v *view) verdict {
 	touching := v.touching(t.app)
 	n := count(app, len(touching) > 0)
 	j := verdict{ready: n.good, total: n.wanted}
-	if n.good >= n.wanted && n.old == 0 {
+	// Marathon gives up an old instance on an agent that is gone; until then its deployment goes on.
+	if n.good >= n.wanted && n.old == 0 && (n.lostOld == 0 || len(touching) == 0) {
 		j.done = true
+		if n.lostOld > 0 {
+			j.message = instances(n.lostOld) + " of before may still run on agents that cannot be reached"
+		}
 		if n.wanted == 0 {
 			j.message = "the app is scaled to 0 instances: that it is healthy proves nothing"
 		}

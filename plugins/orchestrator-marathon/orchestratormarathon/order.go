@@ -115,7 +115,7 @@ func arrived(batch []order, now map[string]*spec) (version string, ok bool) {
 		if sp == nil || !o.arrived(sp) {
 			return "", false
 		}
-		version = max(version, sp.version())
+		version = max(version, sp.configured())
 	}
 	return version, true
 }

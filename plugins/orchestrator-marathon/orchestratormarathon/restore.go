@@ -115,7 +115,7 @@ var doubled = map[string]string{"uris": "fetch", "ports": "portDefinitions"}
 // anew is the whole definition of an app that is to be made again.
 func anew(was marathon.Document) marathon.Document {
 	doc := was.Definition()
-	maps.DeleteFunc(doc, func(k string, m json.RawMessage) bool { return string(m) == "null" })
+	maps.DeleteFunc(doc, func(_ string, m json.RawMessage) bool { return string(m) == "null" })
 	for k, newer := range doubled {
 		if doc.Has(newer) {
 			delete(doc, k)

@@ -44,6 +44,14 @@ func (sp *spec) doc() marathon.Document {
 
 func (sp *spec) version() string { return sp.doc().String("version") }
 
+// configured is the version that gave it its present configuration, the number of instances aside where that is told.
+func (sp *spec) configured() string {
+	if sp.app != nil && sp.app.VersionInfo != nil && sp.app.VersionInfo.LastConfigChangeAt != "" {
+		return sp.app.VersionInfo.LastConfigChangeAt
+	}
+	return sp.version()
+}
+
 func (sp *spec) labels() map[string]string {
 	if sp.pod != nil {
 		return sp.pod.Labels

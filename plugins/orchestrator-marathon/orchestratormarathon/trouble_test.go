@@ -410,7 +410,7 @@ func TestEventsWakeTheFollowing(t *testing.T) {
 			if e.Accepted != nil {
 				go func() { // the stream may begin after the last event: another one follows
 					for m.Wait(ctx, func() bool { return m.Streams() > 0 && m.Running() == 0 }) == nil && ctx.Err() == nil {
-						m.Emit("status_update_event", map[string]any{})
+						m.Emit("status_update_event", map[string]any{"appId": "/a"})
 						time.Sleep(time.Millisecond)
 					}
 				}()
