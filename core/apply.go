@@ -144,7 +144,10 @@ func (e *Engine) applyLocked(ctx context.Context, req ApplyRequest, id string) A
 	if err != nil {
 		return refused(err)
 	}
-	defer j.Close()
+	defer func() {
+		// Every entry was durable when it was recorded; there is nothing left to lose.
+		_ = j.Close()
+	}()
 	header := journal.Header{
 		OperationID: id, Environment: p.Environment, Operator: req.Operator.User, ApprovedBy: req.Operator.ApprovedBy,
 		Reason: req.Reason, Ticket: req.Ticket, Plan: p,
@@ -166,12 +169,24 @@ func (e *Engine) applyLocked(ctx context.Context, req ApplyRequest, id string) A
 		canceler = nil
 	}
 	res := apply.Run(ctx, apply.Options{
-		Header: header, Orchestrator: e.Orchestrator, Canceler: canceler, Journal: j, Emit: emit, Now: e.Now,
+		Header: header, Orchestrator: e.Orchestrator, Canceler: canceler, Journal: j, Emit: emit, Now: e.Now, Wait: sleep,
 		Timeout: e.Policy.Apply.Timeout, OnFailure: e.Policy.Apply.OnFailure, Interrupt: req.Interrupt, Labels: labels(id, req.Reason),
 	})
 	// A second Ctrl-C has ended ctx; people are told all the same, each within its own timeout.
 	teller.Ended(context.WithoutCancel(ctx), res)
 	return ApplyResult{Result: res, OperationID: id, Journal: filepath.Join(e.State.Dir(), "operations", id+".jsonl")}
+}
+
+// sleep waits by the clock.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // labels go on every changed app, where the orchestrator has labels.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rollback-project/rollback/core/event"
@@ -40,6 +41,8 @@ type Options struct {
 	Journal  Recorder
 	Emit     event.Sink
 	Now      func() time.Time
+	// Wait waits between two tries to put back, and errs when ctx ends.
+	Wait func(ctx context.Context, d time.Duration) error
 	// Timeout bounds one wave, and the restore of one wave.
 	Timeout   time.Duration
 	OnFailure policy.OnFailure
@@ -226,12 +229,11 @@ func (r *run) wave(ctx context.Context, n, of int, changes []plan.Change) error 
 		Timeout:     r.Timeout,
 		Labels:      r.Labels,
 	}
-	var ids []string
+	ids := r.appsOf(n)
 	for _, c := range changes {
 		req.Changes = append(req.Changes, orchestrator.Change{
 			App: c.App, Container: c.Container, From: c.From.Image, To: c.To.Image, ExpectedFingerprint: c.Fingerprint,
 		})
-		ids = append(ids, c.App)
 	}
 	if err := r.Journal.Record(journal.Entry{Step: journal.WaveStarting, Wave: n, Apps: ids}); err != nil {
 		return err
@@ -246,6 +248,14 @@ func (r *run) wave(ctx context.Context, n, of int, changes []plan.Change) error 
 	if f.acceptedAny || fault.Is(err, fault.Indeterminate) || (err != nil && !nothingSent(err)) {
 		r.begun = append(r.begun, n)
 		r.mark(ids, Pending, Deploying)
+		// Deployments that the host has not heard of by an event, but the plugin knows to be under way.
+		if unheard := fault.Of(err); unheard != nil && unheard.Code == fault.Indeterminate {
+			for _, id := range unheard.Deployments {
+				if !slices.Contains(r.open, id) {
+					r.open = append(r.open, id)
+				}
+			}
+		}
 	}
 	if err == nil && !f.completed {
 		err = fault.New(fault.Internal, "the orchestrator plugin ended the deployment without saying that it is complete")

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/rollback-project/rollback/core/event"
 	"github.com/rollback-project/rollback/core/journal"
@@ -84,21 +86,14 @@ func (r *run) cancelOpen(ctx context.Context) error {
 
 func (r *run) restoreWave(ctx context.Context, n int) error {
 	req := orchestrator.RestoreRequest{OperationID: fmt.Sprintf("%s-r%d", r.Header.OperationID, n), Timeout: r.Timeout}
-	var ids []string
-	for _, c := range r.Header.Plan.Waves()[n-1] {
-		if len(ids) > 0 && ids[len(ids)-1] == c.App {
-			continue
-		}
-		req.Snapshots = append(req.Snapshots, r.snapshots[c.App])
-		ids = append(ids, c.App)
+	ids := r.appsOf(n)
+	for _, id := range ids {
+		req.Snapshots = append(req.Snapshots, r.snapshots[id])
 		// How the deployment went no longer matters; how the restore goes does.
-		r.apps[r.index[c.App]].Standing = Deploying
+		r.apps[r.index[id]].Standing = Deploying
 	}
 	journalErr := r.Journal.Record(journal.Entry{Step: journal.RestoreStarting, Wave: n, Apps: ids})
-	f := follower{run: r, wave: n, accepted: journal.RestoreAccepted, progress: event.RestoreProgress, healthy: Restored, cancel: func() {}}
-	bounded, release := r.bounded(ctx)
-	defer release()
-	if err := r.Orchestrator.Restore(bounded, req, f.event); err != nil {
+	if err := r.putBack(ctx, n, req); err != nil {
 		return errors.Join(fmt.Errorf("put back %s: %w", strings.Join(ids, ", "), err), journalErr)
 	}
 	r.open = nil
@@ -106,6 +101,46 @@ func (r *run) restoreWave(ctx context.Context, n int) error {
 		journalErr = r.Journal.Record(journal.Entry{Step: journal.WaveRestored, Wave: n})
 	}
 	return journalErr
+}
+
+// Putting back is tried this often, with waits that double: it is worth more patience than anything else.
+const (
+	restoreTries = 5
+	restoreWait  = time.Second
+)
+
+// putBack asks for the restore of a wave until it is done, fails for good, or the tries are used up. It can be repeated
+// although it changes things: what already is as its snapshot is left alone.
+func (r *run) putBack(ctx context.Context, n int, req orchestrator.RestoreRequest) error {
+	wait := restoreWait
+	for try := 1; ; try++ {
+		f := follower{run: r, wave: n, accepted: journal.RestoreAccepted, progress: event.RestoreProgress, healthy: Restored, cancel: func() {}}
+		bounded, release := r.bounded(ctx)
+		err := r.Orchestrator.Restore(bounded, req, f.event)
+		release()
+		if err == nil || try == restoreTries || ctx.Err() != nil || !mayHelp(err) {
+			return err
+		}
+		r.emit(event.Event{Type: event.Log, Wave: n, Message: fmt.Sprintf("Putting back is tried again in %s: %v", wait, err)})
+		if waitErr := r.Wait(ctx, wait); waitErr != nil {
+			return err // why it failed says more than that nobody waited for it
+		}
+		wait *= 2
+		// What an attempt of ours has left under way is in the way of the next.
+		if cancelErr := r.cancelOpen(ctx); cancelErr != nil {
+			r.emit(event.Event{Type: event.Log, Wave: n, Message: cancelErr.Error()})
+		}
+	}
+}
+
+// mayHelp reports whether the same restore may succeed a little later.
+func mayHelp(err error) bool {
+	switch fault.CodeOf(err) {
+	case fault.Unavailable, fault.Indeterminate, fault.RateLimited, fault.Busy:
+		return true
+	default:
+		return false
+	}
 }
 
 // verifyRestored compares every touched app with its snapshot.
@@ -147,13 +182,25 @@ func (r *run) readBack(ctx context.Context) error {
 	return nil
 }
 
+// touched are the apps of all begun waves, each once.
 func (r *run) touched() []string {
 	var ids []string
 	for _, n := range r.begun {
-		for _, c := range r.Header.Plan.Waves()[n-1] {
-			if len(ids) == 0 || ids[len(ids)-1] != c.App {
-				ids = append(ids, c.App)
+		for _, id := range r.appsOf(n) {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
 			}
+		}
+	}
+	return ids
+}
+
+// appsOf are the apps of a wave, each once, in the plan's order. One app may have several changed containers.
+func (r *run) appsOf(wave int) []string {
+	var ids []string
+	for _, c := range r.Header.Plan.Waves()[wave-1] {
+		if !slices.Contains(ids, c.App) {
+			ids = append(ids, c.App)
 		}
 	}
 	return ids

@@ -14,6 +14,8 @@ import (
 
 // Set holds the plugins that a command works with, started and configured. It must be closed.
 type Set struct {
+	// mu guards running, which grows when a plugin is started again.
+	mu           sync.Mutex
 	running      []*host.Plugin
 	descriptions []schema.Description
 	registry     registry.Registry
@@ -55,6 +57,8 @@ func (s *Set) Description(kind schema.Kind) schema.Description {
 
 // Close ends all plugins, at the same time, and returns when they are gone.
 func (s *Set) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, p := range s.running {
 		wg.Go(p.Close)
@@ -84,12 +88,35 @@ func Open(ctx context.Context, opts Options, wants []Want) (*Set, diag.Diagnosti
 		case c.registry != nil:
 			set.registry = &retryingRegistry{c.registry, retry{opts}}
 		case c.orchestrator != nil:
-			set.orchestrator = newRetryingOrchestrator(c.orchestrator, retry{opts})
+			set.orchestrator = set.orchestratorOf(c, opts)
 		case c.notifier != nil:
 			set.notifiers = append(set.notifiers, Notifier{Notifier: c.notifier, Name: c.want.Name, Index: c.index})
 		}
 	}
 	return set, ds
+}
+
+// orchestratorOf decorates the orchestrator of a cell: a plugin that dies is started again, and reads are repeated.
+func (s *Set) orchestratorOf(c *cell, opts Options) orchestrator.Orchestrator {
+	all, ok := c.orchestrator.(everything)
+	if !ok {
+		return c.orchestrator
+	}
+	again := newReviving(all, func(ctx context.Context) (everything, error) {
+		p, err := host.Start(ctx, c.config(opts))
+		if err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		s.running = append(s.running, p)
+		s.mu.Unlock()
+		o, err := p.Orchestrator().Configure(ctx, c.values, opts.runtime())
+		if err != nil {
+			return nil, err
+		}
+		return o.(everything), nil // the host makes it as it made the first
+	})
+	return &retryingOrchestrator{again, retry{opts}}
 }
 
 // Check starts the plugins and lets them check their blocks, reaching nothing else; afterwards nothing runs.

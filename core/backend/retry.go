@@ -117,14 +117,6 @@ type retryingOrchestrator struct {
 	retry retry
 }
 
-// newRetryingOrchestrator decorates an orchestrator that came from sdk/host.
-func newRetryingOrchestrator(o orchestrator.Orchestrator, r retry) orchestrator.Orchestrator {
-	if all, ok := o.(everything); ok {
-		return &retryingOrchestrator{all, r}
-	}
-	return o
-}
-
 func (o *retryingOrchestrator) Probe(ctx context.Context) (schema.ProbeResult, error) {
 	return one(ctx, o.retry, func() (schema.ProbeResult, error) { return o.everything.Probe(ctx) })
 }

@@ -137,7 +137,7 @@ func TestAListThatHasYieldedIsNotRepeated(t *testing.T) {
 	f := &flaky{err: fault.New(fault.Unavailable, "no route"), times: 9}
 	var waits []time.Duration
 	var seen []string
-	o := newRetryingOrchestrator(f, waiting(&waits, nil))
+	o := &retryingOrchestrator{f, waiting(&waits, nil)}
 	err := o.ListApps(t.Context(), orchestrator.ListRequest{}, func(a orchestrator.App) error {
 		seen = append(seen, a.ID)
 		return nil
@@ -150,7 +150,7 @@ func TestAListThatHasYieldedIsNotRepeated(t *testing.T) {
 func TestChangesAreNeverRepeated(t *testing.T) {
 	f := &flaky{err: fault.New(fault.Unavailable, "no route"), times: 1}
 	var waits []time.Duration
-	o := newRetryingOrchestrator(f, waiting(&waits, nil))
+	o := &retryingOrchestrator{f, waiting(&waits, nil)}
 	if err := o.Deploy(t.Context(), orchestrator.DeployRequest{}, nil); err == nil || f.calls != 1 {
 		t.Errorf("err = %v after %d calls", err, f.calls)
 	}

@@ -187,7 +187,7 @@ func (s *Local) Entries(operation string) ([]journal.Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	var entries []journal.Entry
 	r := bufio.NewReader(f)
 	for {
