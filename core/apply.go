@@ -227,10 +227,16 @@ func (e *Engine) recheckUntil(ctx context.Context, req ApplyRequest) *ApplyResul
 		}
 	}()
 	err := e.recheck(checking, req)
+	stopped := checking.Err() != nil
+	select {
+	case <-req.Interrupt:
+		stopped = true
+	default:
+	}
 	switch {
-	case err == nil:
+	case err == nil && !stopped:
 		return nil
-	case checking.Err() != nil:
+	case stopped:
 		return &ApplyResult{Result: apply.Result{Outcome: event.Interrupted, AsBefore: true}}
 	default:
 		res := refused(err)
@@ -252,9 +258,8 @@ func (e *Engine) recheck(ctx context.Context, req ApplyRequest) error {
 	if len(reasons) > 0 {
 		return &StaleError{Reasons: reasons}
 	}
-	before := p.Diagnostics
-	ds := plan.CheckGuards(p, plan.GuardInput{Guards: e.Policy.Guards, Overrides: overrides(p, req.Overrides), Now: e.Now(), Operator: req.Operator})
-	p.Diagnostics = before
+	asked := *p // the plan stays as it was approved
+	ds := plan.CheckGuards(&asked, plan.GuardInput{Guards: e.Policy.Guards, Overrides: overrides(p, req.Overrides), Now: e.Now(), Operator: req.Operator})
 	if ds.HasErrors() {
 		var failed []string
 		for _, d := range ds {

@@ -111,25 +111,34 @@ func (e *Engine) deepen(ctx context.Context, w *World, found point.Found, to str
 // markGone looks whether the images of a point are still there, and marks those that are not.
 // It reports whether a mark was set that was not there before.
 func (e *Engine) markGone(ctx context.Context, w *World, p *point.Point, tried map[string]bool) (bool, error) {
-	marked := false
-	for _, c := range p.Choices {
+	whys := make([]string, len(p.Choices))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(e.Parallelism)
+	for i, c := range p.Choices {
 		if c.Release == nil || c.Release.Unpullable != "" || tried[c.Repo+c.Release.Digest] {
 			continue
 		}
 		tried[c.Repo+c.Release.Digest] = true
-		res, err := e.Registry.Resolve(ctx, registry.ResolveRequest{Repo: c.Repo, Digest: c.Release.Digest, Platform: platform(w.Rules, c.Repo)})
-		if ctx.Err() != nil {
-			return false, fmt.Errorf("look for %s:%s: %w", c.Repo, c.Release.Tag, ctx.Err())
-		}
-		if err != nil {
-			// Not known to be gone: the pre-flight of the plan says what it makes of that.
-			continue
-		}
-		if why := gone(res); why != "" {
-			for i := range w.Repos {
-				if w.Repos[i].Name == c.Repo {
-					marked = w.Repos[i].Mark(c.Release.Digest, why, "") || marked
-				}
+		g.Go(func() error {
+			res, err := e.Registry.Resolve(gctx, registry.ResolveRequest{Repo: c.Repo, Digest: c.Release.Digest, Platform: platform(w.Rules, c.Repo)})
+			if ctx.Err() != nil {
+				return fmt.Errorf("look for %s:%s: %w", c.Repo, c.Release.Tag, ctx.Err())
+			}
+			if err == nil {
+				whys[i] = gone(res)
+			}
+			// An error is not known to be gone: the pre-flight of the plan says what it makes of that.
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return false, err
+	}
+	marked := false
+	for i, c := range p.Choices {
+		for j := range w.Repos {
+			if whys[i] != "" && w.Repos[j].Name == c.Repo {
+				marked = w.Repos[j].Mark(c.Release.Digest, whys[i], "") || marked
 			}
 		}
 	}

@@ -150,7 +150,7 @@ func TestAListThatHasYieldedIsNotRepeated(t *testing.T) {
 func TestChangesAreNeverRepeated(t *testing.T) {
 	f := &flaky{err: fault.New(fault.Unavailable, "no route"), times: 1}
 	var waits []time.Duration
-	o := &retryingOrchestrator{f, waiting(&waits, nil)}
+	var o orchestrator.Orchestrator = &retryingOrchestrator{f, waiting(&waits, nil)}
 	if err := o.Deploy(t.Context(), orchestrator.DeployRequest{}, nil); err == nil || f.calls != 1 {
 		t.Errorf("err = %v after %d calls", err, f.calls)
 	}

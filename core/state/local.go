@@ -64,8 +64,12 @@ type Lock struct {
 	info string
 }
 
-// lockRetry is how often a held lock is tried again while waiting.
-const lockRetry = 250 * time.Millisecond
+// A held lock is tried again every lockRetry, for lockPatience without a word: whoever only looks whether it is held
+// has it for a moment.
+const (
+	lockRetry    = 50 * time.Millisecond
+	lockPatience = 400 * time.Millisecond
+)
 
 // Lock takes the environment for holder, waiting up to wait for another to let go.
 // It returns a *LockedError when somebody else keeps it. onWait is called once, when waiting begins; it may be nil.
@@ -78,17 +82,12 @@ func (s *Local) Lock(ctx context.Context, environment string, holder Holder, wai
 	}
 	base := filepath.Join(s.dir, fileName(environment))
 	l := &Lock{file: flock.New(base+".lock", flock.SetPermissions(0o600)), info: base + ".holder.json"}
-	ok, err := l.file.TryLock()
-	if err == nil && !ok && wait > 0 {
+	ok, err := l.try(ctx, lockPatience)
+	if err == nil && !ok && wait > lockPatience {
 		if onWait != nil {
 			onWait(readHolder(l.info))
 		}
-		waitCtx, cancel := context.WithTimeout(ctx, wait)
-		ok, err = l.file.TryLockContext(waitCtx, lockRetry)
-		cancel()
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			err = nil
-		}
+		ok, err = l.try(ctx, wait-lockPatience)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock environment %s: %w", environment, err)
@@ -103,6 +102,17 @@ func (s *Local) Lock(ctx context.Context, environment string, holder Holder, wai
 	return l, nil
 }
 
+// try tries for some time.
+func (l *Lock) try(ctx context.Context, patience time.Duration) (bool, error) {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	ok, err := l.file.TryLockContext(waiting, lockRetry)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return false, nil
+	}
+	return ok, err
+}
+
 // Unlock lets go. The holder's record goes first, so that no reader sees a stale one beside a free lock.
 func (l *Lock) Unlock() error {
 	rmErr := os.Remove(l.info)
@@ -112,9 +122,10 @@ func (l *Lock) Unlock() error {
 	return errors.Join(rmErr, l.file.Unlock())
 }
 
-// Holder returns who holds the environment; nil when nobody does. It takes no lock.
+// Holder returns who holds the environment; nil when nobody does. A record that outlived its process is not believed.
 func (s *Local) Holder(environment string) (*Holder, error) {
-	raw, err := os.ReadFile(filepath.Join(s.dir, fileName(environment)+".holder.json"))
+	base := filepath.Join(s.dir, fileName(environment))
+	raw, err := os.ReadFile(base + ".holder.json")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -124,6 +135,14 @@ func (s *Local) Holder(environment string) (*Holder, error) {
 	var h Holder
 	if err := json.Unmarshal(raw, &h); err != nil {
 		return nil, fmt.Errorf("read lock holder: %w", err)
+	}
+	probe := flock.New(base+".lock", flock.SetPermissions(0o600))
+	free, err := probe.TryRLock()
+	if err != nil {
+		return nil, fmt.Errorf("see whether the lock is held: %w", err)
+	}
+	if free {
+		return nil, probe.Unlock()
 	}
 	return &h, nil
 }
