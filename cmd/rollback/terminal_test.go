@@ -136,4 +136,3 @@ func (s *screen) await(re *regexp.Regexp) bool {
 		}
 	}
 }
-

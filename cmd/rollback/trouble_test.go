@@ -30,7 +30,7 @@ func trouble(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv(name, l.Addr().String())
 		return
 	}
-	var to http.Handler = http.NotFoundHandler()
+	to := http.NotFoundHandler()
 	if len(args) > 2 {
 		at, err := url.Parse(args[2])
 		ts.Check(err)

@@ -174,7 +174,7 @@ func (s *session) approvedPlan(ctx context.Context, o applyOptions) (*plan.Plan,
 		}
 		o.to = to
 	}
-	p, _, err := s.plan(ctx, o.planOptions)
+	p, err := s.plan(ctx, o.planOptions)
 	if err != nil {
 		return nil, err
 	}

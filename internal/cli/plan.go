@@ -88,7 +88,7 @@ func runPlan(ctx context.Context, g *global, o planOptions) error {
 		return err
 	}
 	defer s.close()
-	p, _, err := s.plan(ctx, o)
+	p, err := s.plan(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -112,14 +112,14 @@ func runPlan(ctx context.Context, g *global, o planOptions) error {
 }
 
 // plan makes the plan; what stands in its way is in its diagnostics, not shown yet.
-func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, *core.World, error) {
+func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, error) {
 	overrides, err := parseOverrides("rollback plan", o.overrides)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	env, err := s.engine.Environment(s.env)
 	if err != nil {
-		return nil, nil, s.fail("Environment not found", err)
+		return nil, s.fail("Environment not found", err)
 	}
 	p, w, err := s.engine.Plan(ctx, core.PlanRequest{
 		Environment: env, To: o.to, Only: o.only, Except: o.except, AllowPartial: o.allowPartial,
@@ -128,11 +128,11 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, *core.Wo
 	if err != nil {
 		if w != nil && !interrupted(err) {
 			s.report(w.Timeline.Warnings)
-			return nil, nil, s.fail("No such point", err)
+			return nil, s.fail("No such point", err)
 		}
-		return nil, nil, s.readFailed(err)
+		return nil, s.readFailed(err)
 	}
-	return p, w, nil
+	return p, nil
 }
 
 func (s *session) showPlan(format string, p *plan.Plan, next view.PlanNext) error {

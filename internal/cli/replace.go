@@ -11,8 +11,8 @@ import (
 // symbolic link still leads to it.
 func replaceFile(path string, data []byte) error {
 	mode := os.FileMode(0o600)
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
 	}
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()

@@ -134,6 +134,9 @@ func sandboxUp(ctx context.Context, g *global, o sandboxOptions) error {
 	return nil
 }
 
+// errEnded says that the sandbox's process is gone.
+var errEnded = errors.New("its process has ended")
+
 // startSandbox starts the sandbox as a process of its own, and waits until it answers or ends.
 func startSandbox(ctx context.Context, g *global, dir string, args []string) (sandbox.State, error) {
 	logPath := filepath.Join(dir, "log")
@@ -141,8 +144,8 @@ func startSandbox(ctx context.Context, g *global, dir string, args []string) (sa
 	if err != nil {
 		return sandbox.State{}, fmt.Errorf("open the sandbox's log: %w", err)
 	}
-	defer log.Close()
-	child := exec.Command(g.app.Self, args...) //nolint:gosec,noctx // our own executable, which is to outlive this command
+	defer func() { _ = log.Close() }()         // the sandbox has it now
+	child := exec.Command(g.app.Self, args...) //nolint:noctx // our own executable, which is to outlive this command
 	child.Stdout, child.Stderr = log, log
 	child.Dir = g.app.WorkDir
 	detach(child)
@@ -159,7 +162,7 @@ func startSandbox(ctx context.Context, g *global, dir string, args []string) (sa
 		select {
 		case err := <-ended:
 			text, _ := os.ReadFile(logPath)
-			return sandbox.State{}, fmt.Errorf("start the sandbox: it ended at once (%v): %s", err, text)
+			return sandbox.State{}, fmt.Errorf("start the sandbox: it ended at once: %w: %s", errors.Join(errEnded, err), text)
 		case <-ctx.Done():
 			return sandbox.State{}, errors.Join(fmt.Errorf("start the sandbox: %w", ctx.Err()), child.Process.Kill())
 		case <-tick.C:

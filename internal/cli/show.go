@@ -57,7 +57,6 @@ func runShow(g *global, file, format string) error {
 }
 
 type explainOptions struct {
-	article
 	to, repo, format string
 }
 

@@ -32,26 +32,26 @@ type Streams struct {
 
 // diverter is stderr, unless somebody draws on the terminal who must be asked to show what is said.
 type diverter struct {
-	mu    sync.Mutex
-	to    io.Writer
-	print func(string)
+	mu   sync.Mutex
+	to   io.Writer
+	show func(string)
 }
 
 func (d *diverter) Write(p []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.print == nil {
+	if d.show == nil {
 		return d.to.Write(p)
 	}
-	d.print(string(p))
+	d.show(string(p))
 	return len(p), nil
 }
 
-// Divert hands to print what is written to Err from now on; nil writes it to stderr again.
-func (s *Streams) Divert(print func(string)) {
+// Divert hands to show what is written to Err from now on; nil writes it to stderr again.
+func (s *Streams) Divert(show func(string)) {
 	s.err.mu.Lock()
 	defer s.err.mu.Unlock()
-	s.err.print = print
+	s.err.show = show
 }
 
 // New looks at the three files.

@@ -107,11 +107,11 @@ func (w writer) app(c notify.Change, reason bool) string {
 	names := []string{}
 	for _, name := range []string{c.Repo, c.App} {
 		if name != "" {
-			names = append(names, code(w.secrets.redact(name), nameLimit))
+			names = append(names, code(w.secrets.redact(name)))
 		}
 	}
 	b.WriteString(strings.Join(names, " "))
-	b.WriteString("  " + code(w.secrets.redact(c.FromTag), nameLimit) + " → " + code(w.secrets.redact(c.ToTag), nameLimit))
+	b.WriteString("  " + code(w.secrets.redact(c.FromTag)) + " → " + code(w.secrets.redact(c.ToTag)))
 	if c.Action != "" && c.Action != "rollback" {
 		b.WriteString(" (" + prose(c.Action, pointLimit) + ")")
 	}

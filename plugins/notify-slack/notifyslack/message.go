@@ -147,10 +147,10 @@ func (w writer) tail(req notify.Request) message {
 	}
 	var small []string
 	if req.OperationID != "" {
-		small = append(small, "Operation "+code(w.secrets.redact(req.OperationID), nameLimit))
+		small = append(small, "Operation "+code(w.secrets.redact(req.OperationID)))
 	}
 	if req.Host != "" {
-		small = append(small, "on "+code(w.secrets.redact(req.Host), nameLimit))
+		small = append(small, "on "+code(w.secrets.redact(req.Host)))
 	}
 	if len(small) > 0 {
 		m.add(slack.NewContextBlock("", mrkdwn(strings.Join(small, " "))))

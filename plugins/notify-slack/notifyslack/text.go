@@ -70,12 +70,12 @@ func escaped(s string, limit int) string {
 }
 
 // code is a name as a code span of mrkdwn; nothing in it is markup. A backtick, which no such name has, is replaced.
-func code(s string, limit int) string {
+func code(s string) string {
 	s = strings.ReplaceAll(printable(s), "`", "ˋ")
 	if s == "" {
 		return "–"
 	}
-	return "`" + escaped(s, limit-2) + "`"
+	return "`" + escaped(s, nameLimit-2) + "`"
 }
 
 var (

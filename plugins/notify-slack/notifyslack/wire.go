@@ -158,7 +158,7 @@ func (w wire) do(ctx context.Context, c call, request func(context.Context) erro
 			return nil
 		}
 		f := w.classify(ctx, c, err)
-		wait := time.Duration(0)
+		var wait time.Duration
 		switch {
 		case attempt == attempts || ctx.Err() != nil:
 			return f
