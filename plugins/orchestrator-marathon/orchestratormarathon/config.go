@@ -1,13 +1,11 @@
 package orchestratormarathon
 
 import (
-	"context"
 	"math"
 	"net/url"
 	"strings"
 	"time"
 
-	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
 	"github.com/rollback-project/rollback/sdk/diag"
 	"github.com/rollback-project/rollback/sdk/fault"
 	"github.com/rollback-project/rollback/sdk/schema"
@@ -25,7 +23,11 @@ const (
 
 // settings is the block; absent attributes are nil.
 type settings struct {
-	URL          string   `json:"url"`
+	login
+
+	URL          *string  `json:"url"`
+	DCOSURL      *string  `json:"dcos_url"`
+	DCOSCluster  *string  `json:"dcos_cluster"`
 	Timeout      *string  `json:"timeout"`
 	Retries      *float64 `json:"retries"`
 	PollInterval *string  `json:"poll_interval"`
@@ -33,7 +35,10 @@ type settings struct {
 	CrashLoop    *float64 `json:"crash_loop_failures"`
 	MaxResponse  *float64 `json:"max_response"`
 
-	at            *url.URL
+	// at is Marathon's base URL; nil where dcos_cluster is to say it.
+	at *url.URL
+	// cluster is the URL of the DC/OS cluster; nil outside of one.
+	cluster       *url.URL
 	timeout, poll time.Duration
 	crashes       int
 }
@@ -45,11 +50,8 @@ func decode(cfg schema.Config) (settings, diag.Diagnostics) {
 		return s, diag.Diagnostics{diag.Errorf("Invalid configuration", "The block of the marathon orchestrator cannot be read: %v.", err)}
 	}
 	var ds diag.Diagnostics
-	at, problem := parseURL(s.URL)
-	if problem != "" {
-		ds = append(ds, diag.Errorf("Invalid URL", "%s", problem).At("url"))
-	}
-	s.at = at
+	ds = append(ds, s.place()...)
+	ds = append(ds, s.login.check(s)...)
 	s.timeout = duration(&ds, "timeout", s.Timeout, defaultTimeout, time.Millisecond, time.Hour)
 	s.poll = duration(&ds, "poll_interval", s.PollInterval, defaultPoll, time.Millisecond, time.Minute)
 	whole(&ds, "retries", s.Retries, 0, 10)
@@ -60,6 +62,46 @@ func decode(cfg schema.Config) (settings, diag.Diagnostics) {
 }
 
 func (s settings) events() bool { return s.Events == nil || *s.Events }
+
+// place finds out where Marathon is, of the attributes that say so.
+func (s *settings) place() diag.Diagnostics {
+	var ds diag.Diagnostics
+	given := 0
+	for _, v := range []*string{s.URL, s.DCOSURL, s.DCOSCluster} {
+		if v != nil {
+			given++
+		}
+	}
+	switch {
+	case given == 0:
+		return append(ds, diag.Errorf("Missing URL",
+			`Say where Marathon is: url = "https://dcos.example.com/service/marathon", or dcos_url, or dcos_cluster = "attached".`).At("url"))
+	case given > 1:
+		ds = append(ds, diag.Errorf("Conflicting places", "Of url, dcos_url and dcos_cluster only one can say where Marathon is: keep one.").At("url"))
+	}
+	if s.URL != nil {
+		at, problem := parseURL(*s.URL)
+		if problem != "" {
+			return append(ds, diag.Errorf("Invalid URL", "%s", problem).At("url"))
+		}
+		s.at = at
+		if strings.HasPrefix(at.Path, "/service/") {
+			s.cluster = &url.URL{Scheme: at.Scheme, Host: at.Host}
+		}
+	}
+	if s.DCOSURL != nil {
+		cluster, problem := parseURL(*s.DCOSURL)
+		if problem != "" {
+			return append(ds, diag.Errorf("Invalid URL", "%s", problem).At("dcos_url"))
+		}
+		s.cluster = cluster
+		s.at = cluster.JoinPath("service", "marathon")
+	}
+	if s.DCOSCluster != nil && strings.TrimSpace(*s.DCOSCluster) == "" {
+		ds = append(ds, diag.Errorf("Missing cluster", `The attribute dcos_cluster is empty: name a cluster, or write "attached".`).At("dcos_cluster"))
+	}
+	return ds
+}
 
 // parseURL reads the base URL, or says what is wrong with it.
 func parseURL(text string) (u *url.URL, problem string) {
@@ -115,23 +157,4 @@ func invalidConfig(ds diag.Diagnostics) error {
 		}
 	}
 	return fault.New(fault.Invalid, "configure the marathon orchestrator: %s", strings.Join(texts, " "))
-}
-
-// connect makes of the block, and of what the host grants, how to speak to Marathon.
-func connect(_ context.Context, s settings, rt schema.Runtime, o Options) (*marathon.Client, func(context.Context) (string, error), error) {
-	parallel := max(1, rt.Parallelism)
-	client := marathon.New(marathon.Config{
-		URL:         s.at,
-		Transport:   marathon.NewTransport(nil, parallel),
-		Timeout:     s.timeout,
-		Retries:     orElse(s.Retries, defaultRetries),
-		FirstWait:   o.FirstWait,
-		LongestWait: o.LongestWait,
-		MaxResponse: int64(orElse(s.MaxResponse, defaultMaxResponse)),
-		Concurrency: parallel,
-		UserAgent:   rt.UserAgent,
-		Now:         o.Now,
-		Logger:      rt.Logger,
-	})
-	return client, func(context.Context) (string, error) { return "", nil }, nil
 }

@@ -79,12 +79,12 @@ func (plugin) ValidateConfig(cfg schema.Config) diag.Diagnostics {
 }
 
 // Configure makes a client; it reaches nothing.
-func (p plugin) Configure(ctx context.Context, cfg schema.Config, rt schema.Runtime) (orchestrator.Orchestrator, error) {
+func (p plugin) Configure(_ context.Context, cfg schema.Config, rt schema.Runtime) (orchestrator.Orchestrator, error) {
 	s, ds := decode(cfg)
 	if ds.HasErrors() {
 		return nil, invalidConfig(ds)
 	}
-	client, who, err := connect(ctx, s, rt, p.opts)
+	client, who, err := connect(s, rt, p.opts)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (p plugin) Configure(ctx context.Context, cfg schema.Config, rt schema.Runt
 type server struct {
 	client *marathon.Client
 	// who names as whom we are known; "" when anonymous.
-	who   func(ctx context.Context) (string, error)
+	who   string
 	log   hclog.Logger
 	now   func() time.Time
 	pause func(ctx context.Context, d time.Duration, wake <-chan struct{}) error
@@ -120,14 +120,26 @@ func attributes() []schema.Attribute {
 	kind := func(t cty.Type, name, doc string) schema.Attribute {
 		return schema.Attribute{Name: name, Type: t, Doc: doc}
 	}
-	url := text("url", "Base URL of Marathon: http://marathon.example.com:8080, or on DC/OS https://dcos.example.com/service/marathon.")
-	url.Required = true
-	return append([]schema.Attribute{url},
+	secret := func(a schema.Attribute) schema.Attribute {
+		a.Sensitive = true
+		return a
+	}
+	return []schema.Attribute{
+		text("url", "Base URL of Marathon: http://marathon.example.com:8080, or on DC/OS https://dcos.example.com/service/marathon. Exactly one of url, dcos_url and dcos_cluster is needed."),
+		text("dcos_url", "URL of a DC/OS cluster, whose Marathon is at /service/marathon."),
+		text("dcos_cluster", `A cluster that the dcos command is set up for, by name or id, or "attached" for the one it is attached to: URL, token and authority are taken from its configuration.`),
+		text("username", "The name to log in with: on DC/OS to the cluster, elsewhere by HTTP Basic."),
+		secret(text("password", "The password that belongs to username.")),
+		secret(text("token", "A ready DC/OS token, instead of a login. It cannot be renewed when it expires.")),
+		text("service_account_file", "File with the JSON secret of a DC/OS service account: uid, private_key, login_endpoint."),
+		secret(text("service_account", "The JSON secret of a DC/OS service account itself.")),
+		text("ca_file", "PEM file of the authorities that may vouch for the server's certificate, besides the system's."),
+		kind(cty.Bool, "insecure_skip_verify", "Accept any certificate. Whoever sits in between can read the password and give orders in our name; use ca_file."),
 		text("timeout", `How long one request may take, as a duration such as "30s", which is the default.`),
 		kind(cty.Number, "retries", "How often a read is repeated after 429, 502 to 504 or a broken connection, 0 to 10. Default 4. A change is never repeated."),
 		text("poll_interval", `How often a deployment is looked at, as a duration from "1ms" to "1m". Default "1s".`),
 		kind(cty.Bool, "events", "Read Marathon's event stream too, so as to look at once when something happens. Default true."),
 		kind(cty.Number, "crash_loop_failures", "After how many failures of its new version an app counts as hopeless, 1 to 100. Default 3."),
 		kind(cty.Number, "max_response", "The longest answer that is read, in bytes; a longer one is an error. Default 64 MiB."),
-	)
+	}
 }

@@ -1,0 +1,131 @@
+package orchestratormarathon
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
+	"github.com/rollback-project/rollback/sdk/fault"
+	"github.com/rollback-project/rollback/sdk/schema"
+)
+
+// access is where Marathon is and how requests get in.
+type access struct {
+	base      *url.URL
+	transport http.RoundTripper
+	// identity is as whom we come; "" when anonymous or not known.
+	identity string
+	// secrets must not appear in messages.
+	secrets []string
+}
+
+// connect makes of the block, and of what the host grants, how to speak to Marathon.
+func connect(s settings, rt schema.Runtime, o Options) (*marathon.Client, string, error) {
+	parallel := max(1, rt.Parallelism)
+	a, err := enter(s, rt, parallel)
+	if err != nil {
+		return nil, "", err
+	}
+	client := marathon.New(marathon.Config{
+		URL:         a.base,
+		Transport:   a.transport,
+		Timeout:     s.timeout,
+		Retries:     orElse(s.Retries, defaultRetries),
+		FirstWait:   o.FirstWait,
+		LongestWait: o.LongestWait,
+		MaxResponse: int64(orElse(s.MaxResponse, defaultMaxResponse)),
+		Concurrency: parallel,
+		UserAgent:   rt.UserAgent,
+		Now:         o.Now,
+		Redact:      hide(a.secrets),
+		Logger:      rt.Logger,
+	})
+	return client, a.identity, nil
+}
+
+// hide takes secrets out of texts.
+func hide(secrets []string) func(string) string {
+	var pairs []string
+	for _, s := range secrets {
+		if len(s) >= 4 {
+			pairs = append(pairs, s, "(sensitive value)")
+		}
+	}
+	return strings.NewReplacer(pairs...).Replace
+}
+
+// enter chooses the way to log in.
+func enter(s settings, rt schema.Runtime, parallel int) (access, error) {
+	conf, err := tlsSettings(s, rt.WorkDir)
+	if err != nil {
+		return access{}, err
+	}
+	a := access{base: s.at, transport: marathon.NewTransport(conf, parallel)}
+	switch {
+	case given(s.Username) && s.cluster == nil:
+		a.identity, a.secrets = *s.Username, []string{*s.Password}
+		a.transport = sealed{inner: a.transport, to: s.at, seal: func(r *http.Request) { r.SetBasicAuth(*s.Username, *s.Password) }}
+	case given(s.Token):
+		a.secrets = []string{*s.Token}
+		a.transport = sealed{inner: a.transport, to: s.at, seal: func(r *http.Request) { r.Header.Set("Authorization", "token="+*s.Token) }}
+	}
+	return a, nil
+}
+
+// sealed adds credentials to requests to one server, and to no other.
+type sealed struct {
+	inner http.RoundTripper
+	to    *url.URL
+	seal  func(*http.Request)
+}
+
+func (t sealed) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme == t.to.Scheme && req.URL.Host == t.to.Host {
+		req = req.Clone(req.Context())
+		t.seal(req)
+	}
+	return t.inner.RoundTrip(req)
+}
+
+// tlsSettings reads the certificate file.
+func tlsSettings(s settings, workDir string) (*tls.Config, error) {
+	conf := &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: s.skipVerify(), //nolint:gosec // the policy says so, and was warned
+	}
+	if !given(s.CAFile) {
+		return conf, nil
+	}
+	path := underWorkDir(workDir, *s.CAFile)
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "read ca_file: %w", err).On(path)
+	}
+	if conf.RootCAs, err = x509.SystemCertPool(); err != nil {
+		conf.RootCAs = x509.NewCertPool()
+	}
+	if !conf.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fault.New(fault.Invalid, "read ca_file: %s holds no PEM certificate", path).On(path)
+	}
+	return conf, nil
+}
+
+// underWorkDir makes a path of the policy absolute.
+func underWorkDir(workDir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(workDir, path)
+}
+
+// loopback reports a host that is this machine.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
