@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
 	"github.com/rollback-project/rollback/sdk/fault"
@@ -28,7 +29,7 @@ type access struct {
 // connect makes of the block, and of what the host grants, how to speak to Marathon.
 func connect(s settings, rt schema.Runtime, o Options) (*marathon.Client, string, error) {
 	parallel := max(1, rt.Parallelism)
-	a, err := enter(s, rt, parallel)
+	a, err := enter(s, rt, o.Wall, parallel)
 	if err != nil {
 		return nil, "", err
 	}
@@ -61,21 +62,74 @@ func hide(secrets []string) func(string) string {
 }
 
 // enter chooses the way to log in.
-func enter(s settings, rt schema.Runtime, parallel int) (access, error) {
+func enter(s settings, rt schema.Runtime, now func() time.Time, parallel int) (access, error) {
+	token := ""
+	if given(s.Token) {
+		token = *s.Token
+	}
+	if s.DCOSCluster != nil {
+		c, err := readCLI(*s.DCOSCluster)
+		if err != nil {
+			return access{}, err
+		}
+		s.cluster, s.at = c.url, c.marathon
+		if s.CAFile == nil && c.caFile != "" {
+			s.CAFile = &c.caFile
+		}
+		if c.skipVerify && s.InsecureSkipVerify == nil && s.CAFile == nil {
+			rt.Logger.Warn("the dcos command is set up not to verify this cluster's certificate", "cluster", c.id)
+			s.InsecureSkipVerify = &c.skipVerify
+		}
+		if token == "" {
+			token = c.token
+		}
+		if token == "" && !s.logsIn() {
+			return access{}, fault.New(fault.Unauthenticated, "dcos_cluster: the dcos command is not logged in to %s", c.url.Host).On(c.url.Host).
+				WithHint("Run dcos auth login, or give credentials in the block.")
+		}
+	}
 	conf, err := tlsSettings(s, rt.WorkDir)
 	if err != nil {
 		return access{}, err
 	}
 	a := access{base: s.at, transport: marathon.NewTransport(conf, parallel)}
+	if s.cluster == nil {
+		a.plain(s, token)
+		return a, nil
+	}
+	return a, a.dcos(s, rt.WorkDir, token, now)
+}
+
+// plain logs in to a Marathon of its own.
+func (a *access) plain(s settings, token string) {
 	switch {
-	case given(s.Username) && s.cluster == nil:
+	case given(s.Username):
 		a.identity, a.secrets = *s.Username, []string{*s.Password}
 		a.transport = sealed{inner: a.transport, to: s.at, seal: func(r *http.Request) { r.SetBasicAuth(*s.Username, *s.Password) }}
-	case given(s.Token):
-		a.secrets = []string{*s.Token}
-		a.transport = sealed{inner: a.transport, to: s.at, seal: func(r *http.Request) { r.Header.Set("Authorization", "token="+*s.Token) }}
+	case token != "":
+		a.identity, a.secrets = uidOf(token), []string{token}
+		a.transport = sealed{inner: a.transport, to: s.at, seal: func(r *http.Request) { r.Header.Set("Authorization", "token="+token) }}
 	}
-	return a, nil
+}
+
+// dcos logs in to a cluster.
+func (a *access) dcos(s settings, workDir, token string, now func() time.Time) error {
+	switch {
+	case given(s.Username):
+		a.identity, a.secrets = *s.Username, []string{*s.Password}
+		a.transport = newDCOS(a.transport, s.cluster, "", a.identity, byPassword(*s.Username, *s.Password))
+	case given(s.ServiceAccountFile), given(s.ServiceAccount):
+		who, err := readAccount(s, workDir)
+		if err != nil {
+			return err
+		}
+		a.identity = who.UID
+		a.transport = newDCOS(a.transport, s.cluster, "", a.identity, who.credentials(now))
+	case token != "":
+		a.identity, a.secrets = uidOf(token), []string{token}
+		a.transport = newDCOS(a.transport, s.cluster, token, a.identity, nil)
+	}
+	return nil
 }
 
 // sealed adds credentials to requests to one server, and to no other.

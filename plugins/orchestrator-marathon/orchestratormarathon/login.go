@@ -19,6 +19,11 @@ func given(s *string) bool { return s != nil && *s != "" }
 
 func (l login) skipVerify() bool { return l.InsecureSkipVerify != nil && *l.InsecureSkipVerify }
 
+// logsIn reports credentials that can get a token.
+func (l login) logsIn() bool {
+	return given(l.Username) || given(l.ServiceAccountFile) || given(l.ServiceAccount)
+}
+
 // check reports what is wrong with the login of a block whose place is known.
 func (l login) check(s settings) diag.Diagnostics {
 	var ds diag.Diagnostics

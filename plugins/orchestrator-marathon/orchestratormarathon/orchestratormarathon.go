@@ -24,6 +24,8 @@ import (
 type Options struct {
 	// Now gives the time for deadlines; nil means time.Now.
 	Now func() time.Time
+	// Wall gives the time by which logins are signed; nil means time.Now.
+	Wall func() time.Time
 	// Pause waits for d, or until something comes from wake, which may be nil. It returns ctx's error when ctx ends.
 	// nil waits by the wall clock.
 	Pause func(ctx context.Context, d time.Duration, wake <-chan struct{}) error
@@ -40,6 +42,9 @@ func Plugin() orchestrator.Plugin { return New(Options{}) }
 func New(o Options) orchestrator.Plugin {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Wall == nil {
+		o.Wall = time.Now
 	}
 	if o.Pause == nil {
 		o.Pause = pause
