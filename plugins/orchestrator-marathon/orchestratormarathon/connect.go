@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/dcos"
 	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
 	"github.com/rollback-project/rollback/sdk/fault"
 	"github.com/rollback-project/rollback/sdk/schema"
@@ -68,23 +69,23 @@ func enter(s settings, rt schema.Runtime, now func() time.Time, parallel int) (a
 		token = *s.Token
 	}
 	if s.DCOSCluster != nil {
-		c, err := readCLI(*s.DCOSCluster)
+		c, err := dcos.ReadCLI(*s.DCOSCluster)
 		if err != nil {
 			return access{}, err
 		}
-		s.cluster, s.at = c.url, c.marathon
-		if s.CAFile == nil && c.caFile != "" {
-			s.CAFile = &c.caFile
+		s.cluster, s.at = c.URL, c.Marathon
+		if s.CAFile == nil && c.CAFile != "" {
+			s.CAFile = &c.CAFile
 		}
-		if c.skipVerify && s.InsecureSkipVerify == nil && s.CAFile == nil {
-			rt.Logger.Warn("the dcos command is set up not to verify this cluster's certificate", "cluster", c.id)
-			s.InsecureSkipVerify = &c.skipVerify
+		if c.SkipVerify && s.InsecureSkipVerify == nil && s.CAFile == nil {
+			rt.Logger.Warn("the dcos command is set up not to verify this cluster's certificate", "cluster", c.ID)
+			s.InsecureSkipVerify = &c.SkipVerify
 		}
 		if token == "" {
-			token = c.token
+			token = c.Token
 		}
 		if token == "" && !s.logsIn() {
-			return access{}, fault.New(fault.Unauthenticated, "dcos_cluster: the dcos command is not logged in to %s", c.url.Host).On(c.url.Host).
+			return access{}, fault.New(fault.Unauthenticated, "dcos_cluster: the dcos command is not logged in to %s", c.URL.Host).On(c.URL.Host).
 				WithHint("Run dcos auth login, or give credentials in the block.")
 		}
 	}
@@ -97,7 +98,7 @@ func enter(s settings, rt schema.Runtime, now func() time.Time, parallel int) (a
 		a.plain(s, token)
 		return a, nil
 	}
-	return a, a.dcos(s, rt.WorkDir, token, now)
+	return a, a.cluster(s, rt.WorkDir, token, now)
 }
 
 // plain logs in to a Marathon of its own.
@@ -107,27 +108,27 @@ func (a *access) plain(s settings, token string) {
 		a.identity, a.secrets = *s.Username, []string{*s.Password}
 		a.transport = sealed{inner: a.transport, to: s.at, seal: func(r *http.Request) { r.SetBasicAuth(*s.Username, *s.Password) }}
 	case token != "":
-		a.identity, a.secrets = uidOf(token), []string{token}
+		a.identity, a.secrets = dcos.UIDOf(token), []string{token}
 		a.transport = sealed{inner: a.transport, to: s.at, seal: func(r *http.Request) { r.Header.Set("Authorization", "token="+token) }}
 	}
 }
 
-// dcos logs in to a cluster.
-func (a *access) dcos(s settings, workDir, token string, now func() time.Time) error {
+// cluster logs in to a DC/OS cluster.
+func (a *access) cluster(s settings, workDir, token string, now func() time.Time) error {
 	switch {
 	case given(s.Username):
 		a.identity, a.secrets = *s.Username, []string{*s.Password}
-		a.transport = newDCOS(a.transport, s.cluster, "", a.identity, byPassword(*s.Username, *s.Password))
+		a.transport = dcos.New(a.transport, s.cluster, "", a.identity, dcos.Password(*s.Username, *s.Password))
 	case given(s.ServiceAccountFile), given(s.ServiceAccount):
 		who, err := readAccount(s, workDir)
 		if err != nil {
 			return err
 		}
 		a.identity = who.UID
-		a.transport = newDCOS(a.transport, s.cluster, "", a.identity, who.credentials(now))
+		a.transport = dcos.New(a.transport, s.cluster, "", a.identity, who.Credentials(now))
 	case token != "":
-		a.identity, a.secrets = uidOf(token), []string{token}
-		a.transport = newDCOS(a.transport, s.cluster, token, a.identity, nil)
+		a.identity, a.secrets = dcos.UIDOf(token), []string{token}
+		a.transport = dcos.New(a.transport, s.cluster, token, a.identity, nil)
 	}
 	return nil
 }
@@ -145,6 +146,19 @@ func (t sealed) RoundTrip(req *http.Request) (*http.Response, error) {
 		t.seal(req)
 	}
 	return t.inner.RoundTrip(req)
+}
+
+// readAccount takes the secret of a service account from the block, or from the file that it names.
+func readAccount(s settings, workDir string) (*dcos.Account, error) {
+	if !given(s.ServiceAccountFile) {
+		return dcos.ParseAccount([]byte(*s.ServiceAccount), "service_account")
+	}
+	path := underWorkDir(workDir, *s.ServiceAccountFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "read service_account_file: %w", err).On(path)
+	}
+	return dcos.ParseAccount(text, path)
 }
 
 // tlsSettings reads the certificate file.

@@ -1,6 +1,7 @@
-package orchestratormarathon
+package dcos
 
 import (
+	"errors"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -12,20 +13,20 @@ import (
 	"github.com/rollback-project/rollback/sdk/fault"
 )
 
-// attached is the name of the cluster that the dcos command is attached to.
-const attached = "attached"
+// Attached is the name of the cluster that the dcos command is attached to.
+const Attached = "attached"
 
-// cliCluster is a cluster as the dcos command keeps it.
-type cliCluster struct {
-	id  string
-	dir string
-
-	url      *url.URL
-	marathon *url.URL
-	token    string
-	// caFile and skipVerify are what ssl_verify says.
-	caFile     string
-	skipVerify bool
+// Cluster is a cluster as the dcos command keeps it.
+type Cluster struct {
+	// ID is the name of its folder.
+	ID string
+	// URL is the cluster's, Marathon that of its Marathon.
+	URL, Marathon *url.URL
+	// Token is "" when the command is not logged in.
+	Token string
+	// CAFile and SkipVerify are what ssl_verify says.
+	CAFile     string
+	SkipVerify bool
 }
 
 // cliFile is a dcos.toml.
@@ -43,25 +44,25 @@ type cliFile struct {
 	} `toml:"marathon"`
 }
 
-// readCLI finds a cluster in the dcos command's configuration: by name or id, or the attached one, which DCOS_CLUSTER
+// ReadCLI finds a cluster in the dcos command's configuration: by name or id, or the attached one, which DCOS_CLUSTER
 // can choose too, or the only one.
-func readCLI(want string) (cliCluster, error) {
+func ReadCLI(want string) (Cluster, error) {
 	root := os.Getenv("DCOS_DIR")
 	if root == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return cliCluster{}, fault.New(fault.Invalid, "find the dcos command's configuration: %w", err)
+			return Cluster{}, fault.New(fault.Invalid, "find the dcos command's configuration: %w", err)
 		}
 		root = filepath.Join(home, ".dcos")
 	}
-	if want == attached {
+	if want == Attached {
 		if name := os.Getenv("DCOS_CLUSTER"); name != "" {
 			want = name
 		}
 	}
 	files, err := filepath.Glob(filepath.Join(root, "clusters", "*", "dcos.toml"))
 	if err != nil || len(files) == 0 {
-		return cliCluster{}, fault.New(fault.Invalid, "dcos_cluster: there are no clusters in %s", root).On(root).
+		return Cluster{}, fault.New(fault.Invalid, "dcos_cluster: there are no clusters in %s", root).On(root).
 			WithHint("Set one up with dcos cluster setup, or write url or dcos_url instead.")
 	}
 	sort.Strings(files)
@@ -71,16 +72,16 @@ func readCLI(want string) (cliCluster, error) {
 		dir := filepath.Dir(file)
 		var c cliFile
 		if err := parseCLI(file, &c); err != nil {
-			return cliCluster{}, err
+			return Cluster{}, err
 		}
 		names = append(names, c.Cluster.Name)
-		_, noMark := os.Stat(filepath.Join(dir, attached))
-		if want == attached && (noMark == nil || len(files) == 1) || want != attached && (c.Cluster.Name == want || filepath.Base(dir) == want) {
+		_, noMark := os.Stat(filepath.Join(dir, Attached)) //nolint:gosec // the folder is the user's own to choose
+		if want == Attached && (noMark == nil || len(files) == 1) || want != Attached && (c.Cluster.Name == want || filepath.Base(dir) == want) {
 			hits = append(hits, file)
 		}
 	}
 	if len(hits) != 1 {
-		return cliCluster{}, fault.New(fault.Invalid, "dcos_cluster: %d clusters in %s are %q", len(hits), root, want).On(root).
+		return Cluster{}, fault.New(fault.Invalid, "dcos_cluster: %d clusters in %s are %q", len(hits), root, want).On(root).
 			WithHint("It has the clusters %s.", strings.Join(names, ", "))
 	}
 	return openCLI(hits[0])
@@ -88,7 +89,7 @@ func readCLI(want string) (cliCluster, error) {
 
 // parseCLI reads a dcos.toml. What is wrong with it is not quoted: it holds a token.
 func parseCLI(file string, into *cliFile) error {
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(file) //nolint:gosec // the folder is the user's own to choose
 	if err != nil {
 		return fault.New(fault.Invalid, "read the dcos command's configuration: %w", err).On(file)
 	}
@@ -99,33 +100,42 @@ func parseCLI(file string, into *cliFile) error {
 }
 
 // openCLI reads a cluster's settings.
-func openCLI(file string) (cliCluster, error) {
+func openCLI(file string) (Cluster, error) {
 	var c cliFile
 	if err := parseCLI(file, &c); err != nil {
-		return cliCluster{}, err
+		return Cluster{}, err
 	}
-	out := cliCluster{id: filepath.Base(filepath.Dir(file)), dir: filepath.Dir(file), token: c.Core.Token}
-	var problem string
-	if out.url, problem = parseURL(c.Core.URL); problem != "" {
+	out := Cluster{ID: filepath.Base(filepath.Dir(file)), Token: c.Core.Token}
+	var err error
+	if out.URL, err = address(c.Core.URL); err != nil {
 		return out, fault.New(fault.Invalid, "read the dcos command's configuration: core.dcos_url in %s is no URL", file).On(file)
 	}
-	out.marathon = out.url.JoinPath("service", "marathon")
+	out.Marathon = out.URL.JoinPath("service", "marathon")
 	if c.Marathon.URL != "" {
-		if out.marathon, problem = parseURL(c.Marathon.URL); problem != "" {
+		if out.Marathon, err = address(c.Marathon.URL); err != nil {
 			return out, fault.New(fault.Invalid, "read the dcos command's configuration: marathon.url in %s is no URL", file).On(file)
 		}
 	}
 	switch v := c.Core.SSLVerify.(type) {
 	case bool:
-		out.skipVerify = !v
+		out.SkipVerify = !v
 	case string:
 		switch strings.ToLower(v) {
 		case "false", "0", "no":
-			out.skipVerify = true
+			out.SkipVerify = true
 		case "true", "1", "yes", "":
 		default:
-			out.caFile = v
+			out.CAFile = v
 		}
 	}
 	return out, nil
+}
+
+// address reads a URL that has a host.
+func address(text string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimRight(text, "/"))
+	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("it is no URL")
+	}
+	return u, nil
 }

@@ -1,17 +1,15 @@
-package orchestratormarathon
+// Package dcos logs in to a DC/OS cluster, and reads what the dcos command knows of clusters.
+package dcos
 
 import (
 	"bytes"
 	"context"
-	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -22,33 +20,36 @@ import (
 const (
 	// loginPath is where a DC/OS cluster gives out tokens.
 	loginPath = "/acs/api/v1/auth/login"
-	// loginLives is how long the token is valid that a service account signs to log in with.
-	loginLives = 5 * time.Minute
 	// mostOfLogin bounds the answer to a login, in bytes.
 	mostOfLogin = 1 << 20
 )
 
-// dcos adds a DC/OS token to requests to one cluster, and to no other server. It logs in when there is no token, and
+// Login is a transport that adds a DC/OS token to requests to one cluster, and to no other server. It logs in when there is no token, and
 // once more when one is refused: a request that the Admin Router refuses has not reached Marathon, and may be repeated.
-type dcos struct {
+type Login struct {
 	inner   http.RoundTripper
 	cluster *url.URL
 	// credentials make the body of a login; nil when there is only a token.
-	credentials func() (any, error)
+	credentials Credentials
 	// uid is as whom we log in.
 	uid string
 	// turn holds the token, for whoever has taken it.
 	turn chan string
 }
 
-func newDCOS(inner http.RoundTripper, cluster *url.URL, token, uid string, credentials func() (any, error)) *dcos {
-	d := &dcos{inner: inner, cluster: cluster, uid: uid, credentials: credentials, turn: make(chan string, 1)}
+// Credentials make the body of a login.
+type Credentials func() (map[string]string, error)
+
+// New makes a transport for a cluster, with a token where there is one ("" logs in first) and credentials to get another,
+// which may be nil. uid is as whom they log in, for messages.
+func New(inner http.RoundTripper, cluster *url.URL, token, uid string, credentials Credentials) *Login {
+	d := &Login{inner: inner, cluster: cluster, uid: uid, credentials: credentials, turn: make(chan string, 1)}
 	d.turn <- token
 	return d
 }
 
 // RoundTrip sends a request with a token.
-func (d *dcos) RoundTrip(req *http.Request) (*http.Response, error) {
+func (d *Login) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != d.cluster.Scheme || req.URL.Host != d.cluster.Host {
 		return d.inner.RoundTrip(req)
 	}
@@ -94,7 +95,7 @@ func rewound(req *http.Request) (*http.Request, error) {
 }
 
 // token returns a token other than the refused one, and logs in for it if it must.
-func (d *dcos) token(ctx context.Context, refused string) (string, error) {
+func (d *Login) token(ctx context.Context, refused string) (string, error) {
 	var have string
 	select {
 	case have = <-d.turn:
@@ -114,12 +115,15 @@ func (d *dcos) token(ctx context.Context, refused string) (string, error) {
 }
 
 // bare is a context without values: what watches the request that needs a login must not take the login for it.
-type bare struct{ context.Context }
+type bare struct {
+	context.Context //nolint:containedctx // it is a context
+}
 
+// Value is nil.
 func (bare) Value(any) any { return nil }
 
 // login asks for a token.
-func (d *dcos) login(ctx context.Context) (string, error) {
+func (d *Login) login(ctx context.Context) (string, error) {
 	in, err := d.credentials()
 	if err != nil {
 		return "", fault.New(fault.Internal, "log in to DC/OS: %w", err)
@@ -154,7 +158,7 @@ func (d *dcos) login(ctx context.Context) (string, error) {
 }
 
 // refused is the fault of a login that was not let in.
-func (d *dcos) refused(status int, answer []byte) error {
+func (d *Login) refused(status int, answer []byte) error {
 	var why struct{ Title, Description, Code string }
 	text := ""
 	if json.Unmarshal(answer, &why) == nil {
@@ -165,72 +169,24 @@ func (d *dcos) refused(status int, answer []byte) error {
 	}
 	f := fault.New(fault.Unavailable, "log in to DC/OS at %s as %s: the cluster answers %d %s%s",
 		d.cluster.Host, marathon.Printable(d.uid), status, http.StatusText(status), text).On(d.cluster.Host)
-	switch {
-	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusBadRequest:
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest:
 		f.Code = fault.Unauthenticated
 		return f.WithHint("Check the credentials in the block orchestrator \"marathon\".")
-	case status == http.StatusTooManyRequests:
+	case http.StatusTooManyRequests:
 		f.Code = fault.RateLimited
 		return f
 	}
 	return f.WithHint("Check that %s is a DC/OS cluster with a login.", d.cluster.Host)
 }
 
-// byPassword logs a person in.
-func byPassword(uid, password string) func() (any, error) {
-	return func() (any, error) { return map[string]string{"uid": uid, "password": password}, nil }
+// Password logs a person in.
+func Password(uid, password string) Credentials {
+	return func() (map[string]string, error) { return map[string]string{"uid": uid, "password": password}, nil }
 }
 
-// account is the secret of a service account. Its login_endpoint is an address of the cluster's inside, and not used.
-type account struct {
-	Scheme     string `json:"scheme"`
-	UID        string `json:"uid"`
-	PrivateKey string `json:"private_key"`
-	key        *rsa.PrivateKey
-}
-
-// readAccount takes the secret from the block, or from the file that it names.
-func readAccount(s settings, workDir string) (account, error) {
-	var a account
-	text, where := []byte(nil), "service_account"
-	if given(s.ServiceAccountFile) {
-		where = underWorkDir(workDir, *s.ServiceAccountFile)
-		var err error
-		if text, err = os.ReadFile(where); err != nil {
-			return a, fault.New(fault.Invalid, "read service_account_file: %w", err).On(where)
-		}
-	} else {
-		text = []byte(*s.ServiceAccount)
-	}
-	// What is wrong with it is not quoted: it is a secret.
-	if json.Unmarshal(text, &a) != nil || a.UID == "" || a.PrivateKey == "" {
-		return a, fault.New(fault.Invalid, "read %s: it is not the JSON secret of a service account, with uid and private_key", where).On(where)
-	}
-	if a.Scheme != "" && a.Scheme != "RS256" {
-		return a, fault.New(fault.Unsupported, "read %s: logins of the scheme %s are not known, only RS256", where, marathon.Printable(a.Scheme)).On(where)
-	}
-	var err error
-	if a.key, err = jwt.ParseRSAPrivateKeyFromPEM([]byte(a.PrivateKey)); err != nil {
-		return a, fault.New(fault.Invalid, "read %s: its private_key is no RSA key in PEM", where).On(where)
-	}
-	return a, nil
-}
-
-// credentials sign a login.
-func (a account) credentials(now func() time.Time) func() (any, error) {
-	return func() (any, error) {
-		token, err := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
-			"uid": a.UID, "exp": now().Add(loginLives).Unix(),
-		}).SignedString(a.key)
-		if err != nil {
-			return nil, errors.New("sign with the service account's key")
-		}
-		return map[string]string{"uid": a.UID, "token": token}, nil
-	}
-}
-
-// uidOf is as whom a token makes us known; "" when it does not say. It is not verified: that is the cluster's business.
-func uidOf(token string) string {
+// UIDOf is as whom a token makes us known; "" when it does not say. It is not verified: that is the cluster's business.
+func UIDOf(token string) string {
 	claims := jwt.MapClaims{}
 	if _, _, err := jwt.NewParser().ParseUnverified(token, claims); err != nil {
 		return ""
