@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
+	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/rollout"
 	"github.com/rollback-project/rollback/sdk/fault"
 	"github.com/rollback-project/rollback/sdk/orchestrator"
 )
@@ -43,7 +44,7 @@ func (s *server) Attach(ctx context.Context, req orchestrator.AttachRequest, emi
 		c.accept(orchestrator.Accepted{DeploymentID: id, Apps: s.affected(id, req, goals, running)})
 	}
 	for _, t := range c.targets {
-		t.deployed = true
+		t.Deployed = true
 	}
 	return s.follow(ctx, c)
 }
@@ -71,7 +72,7 @@ func (s *server) affected(id string, req orchestrator.AttachRequest, goals []goa
 func is(d marathon.Deployment, id string) bool { return d.ID == id || byVersion+d.Version == id }
 
 // ownDeployments are those that an operation began, as this process remembers or the apps' labels tell.
-func (s *server) ownDeployments(operation string, now map[string]*spec, running []marathon.Deployment) []string {
+func (s *server) ownDeployments(operation string, now map[string]*rollout.Spec, running []marathon.Deployment) []string {
 	var ids []string
 	for _, a := range s.memory.of(operation) {
 		ids = append(ids, a.DeploymentID)
@@ -80,8 +81,8 @@ func (s *server) ownDeployments(operation string, now map[string]*spec, running 
 		return ids
 	}
 	for _, id := range idsOf(now) {
-		if sp := now[id]; sp.labels()[labelOperation] == operation {
-			ids = append(ids, deploymentOf(running, sp.configured(), ""))
+		if sp := now[id]; sp.Labels()[labelOperation] == operation {
+			ids = append(ids, deploymentOf(running, sp.Configured(), ""))
 		}
 	}
 	slices.Sort(ids)
@@ -193,7 +194,7 @@ func (s *server) over(ctx context.Context, id string) bool {
 			return false
 		}
 		for _, sp := range now {
-			if sp.app == nil || count(sp.app, false).old > 0 {
+			if sp.Mixed() {
 				return false
 			}
 		}

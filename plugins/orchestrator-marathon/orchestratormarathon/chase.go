@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
+	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/rollout"
 	"github.com/rollback-project/rollback/sdk/fault"
 	"github.com/rollback-project/rollback/sdk/orchestrator"
 )
@@ -23,30 +24,17 @@ type chase struct {
 	memory    *memory
 }
 
-// target is one app that is followed.
+// target is one app that is followed, and what was told of it.
 type target struct {
-	goal
-	// deployed: a deployment of ours changes it.
-	deployed bool
-	// listed: a deployment that changes it was listed once.
-	listed bool
-	// unlisted counts looks in a row in which no deployment changed it; since is the first of them.
-	unlisted int
-	since    time.Time
-	// failures are those of the present version that were seen; old is the one that was there before.
-	failures map[string]bool
-	old      string
-	looked   bool
-	// before are a pod's instances of before the change.
-	before map[string]bool
-	told   orchestrator.Progress
-	done   bool
+	*rollout.Target
+	told orchestrator.Progress
+	done bool
 }
 
 func (s *server) newChase(operation string, goals []goal, timeout time.Duration, emit func(orchestrator.Event)) *chase {
 	c := &chase{operation: operation, timeout: timeout, began: s.now(), emit: emit, memory: s.memory}
 	for _, g := range goals {
-		c.targets = append(c.targets, &target{goal: g, failures: map[string]bool{}, before: map[string]bool{}})
+		c.targets = append(c.targets, &target{Target: rollout.NewTarget(g.app, g.images)})
 	}
 	return c
 }
@@ -55,8 +43,8 @@ func (s *server) newChase(operation string, goals []goal, timeout time.Duration,
 func (c *chase) accept(a orchestrator.Accepted) {
 	c.accepted = append(c.accepted, a)
 	for _, t := range c.targets {
-		if slices.Contains(a.Apps, t.app) {
-			t.deployed = true
+		if slices.Contains(a.Apps, t.App) {
+			t.Deployed = true
 		}
 	}
 	c.emit(orchestrator.Event{Accepted: &a})
@@ -83,35 +71,27 @@ func (c *chase) log(level, app, format string, args ...any) {
 	c.emit(orchestrator.Event{Log: &orchestrator.Log{Level: level, App: app, Message: fmt.Sprintf(format, args...)}})
 }
 
-// view is Marathon at one look.
-type view struct {
-	specs       map[string]*spec
-	deployments []marathon.Deployment
-	queue       map[string]marathon.Queued
-	at          time.Time
-}
-
 // look reads what a verdict needs, for the targets that are open.
-func (s *server) look(ctx context.Context, c *chase) (*view, error) {
+func (s *server) look(ctx context.Context, c *chase) (*rollout.View, error) {
 	var open []string
 	for _, t := range c.targets {
 		if !t.done {
-			open = append(open, t.app)
+			open = append(open, t.App)
 		}
 	}
-	v := &view{queue: map[string]marathon.Queued{}, at: s.now()}
+	v := &rollout.View{Queue: map[string]marathon.Queued{}, At: s.now()}
 	var err error
 	// The deployments first: what has ended by now has left its mark on the apps that are read after.
-	if v.deployments, err = s.client.Deployments(ctx); err != nil {
+	if v.Deployments, err = s.client.Deployments(ctx); err != nil {
 		return nil, err
 	}
-	for _, d := range v.deployments {
+	for _, d := range v.Deployments {
 		s.memory.seen(d.ID)
 	}
 	if len(open) == 0 {
 		return v, nil
 	}
-	if v.specs, err = s.specs(ctx, open); err != nil {
+	if v.Specs, err = s.specs(ctx, open); err != nil {
 		return nil, err
 	}
 	queue, err := s.client.Queue(ctx)
@@ -122,20 +102,9 @@ func (s *server) look(ctx context.Context, c *chase) (*view, error) {
 		return nil, err
 	}
 	for _, q := range queue {
-		v.queue[q.ID] = q
+		v.Queue[q.ID] = q
 	}
 	return v, nil
-}
-
-// touching are the listed deployments that change an app.
-func (v *view) touching(app string) []marathon.Deployment {
-	var all []marathon.Deployment
-	for _, d := range v.deployments {
-		if d.Affects(app) {
-			all = append(all, d)
-		}
-	}
-	return all
 }
 
 // settleFor is how long an own deployment may stay listed after all of its apps are healthy.
@@ -182,32 +151,32 @@ func (s *server) follow(ctx context.Context, c *chase) error {
 }
 
 // tell judges every open target, and emits what is new. The error is the fault of the first app that failed.
-func (s *server) tell(c *chase, v *view) error {
-	late := c.late(v.at)
+func (s *server) tell(c *chase, v *rollout.View) error {
+	late := c.late(v.At)
 	var failed *fault.Fault
 	for _, t := range c.targets {
 		if t.done {
 			continue
 		}
-		j := s.judge(t, v)
-		if j.fault == nil && !j.done && late {
-			j.fault = t.slow(c.timeout, j.message)
+		j := t.Judge(v, s.crashes)
+		if j.Fault == nil && !j.Done && late {
+			j.Fault = t.slow(c.timeout, j.Message)
 		}
 		switch {
-		case j.fault != nil:
-			c.emit(orchestrator.Event{AppFailed: &orchestrator.AppFailed{App: t.app, Fault: j.fault}})
+		case j.Fault != nil:
+			c.emit(orchestrator.Event{AppFailed: &orchestrator.AppFailed{App: t.App, Fault: j.Fault}})
 			if failed == nil {
-				failed = j.fault
+				failed = j.Fault
 			}
-		case j.done:
+		case j.Done:
 			t.done = true
-			image, _ := v.specs[t.app].image(t.images[0].Container)
-			if j.message != "" {
-				c.log("info", t.app, "%s", j.message)
+			image, _ := v.Specs[t.App].Image(t.Images[0].Container)
+			if j.Message != "" {
+				c.log("info", t.App, "%s", j.Message)
 			}
-			c.emit(orchestrator.Event{AppHealthy: &orchestrator.AppHealthy{App: t.app, Image: image}})
+			c.emit(orchestrator.Event{AppHealthy: &orchestrator.AppHealthy{App: t.App, Image: image}})
 		default:
-			news := orchestrator.Progress{App: t.app, Ready: min(j.ready, j.total), Total: j.total, Message: j.message}
+			news := orchestrator.Progress{App: t.App, Ready: min(j.Ready, j.Total), Total: j.Total, Message: j.Message}
 			if t.told != news {
 				t.told = news
 				c.emit(orchestrator.Event{Progress: &news})
@@ -222,7 +191,7 @@ func (s *server) tell(c *chase, v *view) error {
 
 // slow is the fault of an app that has not arrived in time.
 func (t *target) slow(timeout time.Duration, why string) *fault.Fault {
-	return fault.New(fault.Unhealthy, "app %s was not healthy within %s: %s", t.app, timeout, why).On(t.app)
+	return fault.New(fault.Unhealthy, "app %s was not healthy within %s: %s", t.App, timeout, why).On(t.App)
 }
 
 func (c *chase) arrived() bool {
@@ -232,9 +201,9 @@ func (c *chase) arrived() bool {
 func (c *chase) late(now time.Time) bool { return c.timeout > 0 && now.Sub(c.began) >= c.timeout }
 
 // ended reports whether our deployments have let go of their apps, or have had time enough to.
-func (s *server) ended(c *chase, v *view, settled time.Time) bool {
+func (s *server) ended(c *chase, v *rollout.View, settled time.Time) bool {
 	var open []string
-	for _, d := range v.deployments {
+	for _, d := range v.Deployments {
 		if slices.Contains(c.deploymentIDs(), d.ID) {
 			open = append(open, d.ID)
 		}
@@ -242,7 +211,7 @@ func (s *server) ended(c *chase, v *view, settled time.Time) bool {
 	if len(open) == 0 {
 		return true
 	}
-	if c.late(v.at) || v.at.Sub(settled) >= settleFor {
+	if c.late(v.At) || v.At.Sub(settled) >= settleFor {
 		c.log("warn", "", "every app is healthy, but deployment %s is still listed", strings.Join(open, ", "))
 		return true
 	}

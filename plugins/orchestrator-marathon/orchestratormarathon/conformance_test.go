@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 func story(t *testing.T, opts marathontest.Options) (*marathontest.Server, conformance.Fixture) {
 	t.Helper()
 	opts.Auto = &marathontest.Auto{Speed: 100}
+	opts.Basic = map[string]string{"ci": password}
 	m := start(t, opts)
 	for _, id := range []string{"/ds/prod/a", "/ds/prod/b", "/ds/prod2/a"} {
 		add(t, m, id, "registry/"+id[len(id)-1:]+":2-master", nil)
@@ -48,10 +49,10 @@ func story(t *testing.T, opts marathontest.Options) (*marathontest.Server, confo
 	l.Close()
 	image := func(repo, tag string) string { return "registry/" + repo + ":" + tag }
 	return m, conformance.Fixture{
-		Config:      encode(t, block{"url": m.MarathonURL(), "poll_interval": "5ms"}),
+		Config:      encode(t, block{"url": m.MarathonURL(), "poll_interval": "5ms", "username": "ci", "password": password}),
 		Unreachable: encode(t, block{"url": nobody, "retries": 0}),
 		Invalid: []conformance.InvalidConfig{
-			{Config: encode(t, block{"url": ""}), Paths: []string{"url"}},
+			{Config: encode(t, block{"url": "", "username": "ci", "password": password}), Paths: []string{"url"}},
 			{Config: encode(t, block{"url": "marathon:8080", "timeout": "soon", "retries": 99}), Paths: []string{"url", "timeout", "retries"}},
 		},
 		WorkDir: t.TempDir(),

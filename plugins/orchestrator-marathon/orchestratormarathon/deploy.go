@@ -2,11 +2,11 @@ package orchestratormarathon
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
+	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/rollout"
 	"github.com/rollback-project/rollback/sdk/fault"
 	"github.com/rollback-project/rollback/sdk/orchestrator"
 )
@@ -87,7 +87,7 @@ func (s *server) Deploy(ctx context.Context, req orchestrator.DeployRequest, emi
 }
 
 // takeUp finds out whether the operation was accepted before. It returns the goals that are still to be asked for.
-func (s *server) takeUp(ctx context.Context, c *chase, operation string, goals []goal, now map[string]*spec) ([]goal, error) {
+func (s *server) takeUp(ctx context.Context, c *chase, operation string, goals []goal, now map[string]*rollout.Spec) ([]goal, error) {
 	if operation == "" {
 		return goals, nil
 	}
@@ -97,15 +97,15 @@ func (s *server) takeUp(ctx context.Context, c *chase, operation string, goals [
 	for _, g := range goals {
 		sp := now[g.app]
 		inMemory := slices.ContainsFunc(known, func(a orchestrator.Accepted) bool { return slices.Contains(a.Apps, g.app) })
-		labelled := sp != nil && sp.labels()[labelOperation] == operation
+		labelled := sp != nil && sp.Labels()[labelOperation] == operation
 		switch {
 		case !inMemory && !labelled:
 			left = append(left, g)
-		case sp != nil && !sp.runs(g.images):
+		case sp != nil && !sp.Runs(g.images):
 			return nil, fault.New(fault.Drifted, "operation %s was accepted before, but app %s has %s by now, not %s; nothing was changed",
-				operation, g.app, imageText(sp.images()), imageText(g.images)).On(g.app)
+				operation, g.app, rollout.Words(sp.Images()), rollout.Words(g.images)).On(g.app)
 		case !inMemory:
-			versions[sp.configured()] = append(versions[sp.configured()], g.app)
+			versions[sp.Configured()] = append(versions[sp.Configured()], g.app)
 		}
 	}
 	for _, a := range known {
@@ -123,9 +123,9 @@ func (s *server) takeUp(ctx context.Context, c *chase, operation string, goals [
 	if len(c.accepted) > 0 {
 		// The apps of the set were taken together: one that is not as wanted was changed since.
 		for _, g := range left {
-			if sp := now[g.app]; sp != nil && sp.app != nil && !sp.runs(g.images) && sharedDeployment(c.accepted, now) {
+			if sp := now[g.app]; sp != nil && sp.App != nil && !sp.Runs(g.images) && sharedDeployment(c.accepted, now) {
 				return nil, fault.New(fault.Drifted, "operation %s was accepted before, but app %s runs %s by now; nothing was changed",
-					operation, g.app, imageText(sp.images())).On(g.app)
+					operation, g.app, rollout.Words(sp.Images())).On(g.app)
 			}
 		}
 	}
@@ -133,10 +133,10 @@ func (s *server) takeUp(ctx context.Context, c *chase, operation string, goals [
 }
 
 // sharedDeployment reports whether a deployment of apps, which share one, was accepted.
-func sharedDeployment(accepted []orchestrator.Accepted, now map[string]*spec) bool {
+func sharedDeployment(accepted []orchestrator.Accepted, now map[string]*rollout.Spec) bool {
 	for _, a := range accepted {
 		for _, id := range a.Apps {
-			if sp := now[id]; sp != nil && sp.app != nil {
+			if sp := now[id]; sp != nil && sp.App != nil {
 				return true
 			}
 		}
@@ -161,28 +161,28 @@ func deploymentOf(running []marathon.Deployment, version, otherwise string) stri
 }
 
 // allowed refuses what Marathon's present state does not permit, and leaves out what is there already.
-func allowed(goals []goal, now map[string]*spec) ([]goal, error) {
+func allowed(goals []goal, now map[string]*rollout.Spec) ([]goal, error) {
 	var wanted []goal
 	for _, g := range goals {
 		sp := now[g.app]
 		if sp == nil {
 			return nil, noApp(g.app)
 		}
-		if sp.runs(g.images) {
+		if sp.Runs(g.images) {
 			continue
 		}
-		if why := sp.immutable(); why != "" {
+		if why := sp.Immutable(); why != "" {
 			return nil, fault.New(fault.Unsupported, "the image of app %s cannot be changed: %s", g.app, why).On(g.app)
 		}
 		for _, want := range g.images {
-			if _, ok := sp.image(want.Container); !ok {
+			if _, ok := sp.Image(want.Container); !ok {
 				return nil, fault.New(fault.NotFound, "app %s has no container %q with an image", g.app, marathon.Printable(want.Container)).On(g.app)
 			}
 		}
 		wanted = append(wanted, g)
 	}
 	for _, g := range goals {
-		if have := now[g.app].doc().Fingerprint(); g.fingerprint != "" && have != g.fingerprint {
+		if have := now[g.app].Doc().Fingerprint(); g.fingerprint != "" && have != g.fingerprint {
 			return nil, fault.New(fault.Drifted, "app %s is not as planned: somebody has changed its configuration since; nothing was changed", g.app).
 				On(g.app).WithHint("Plan again.")
 		}
@@ -191,25 +191,25 @@ func allowed(goals []goal, now map[string]*spec) ([]goal, error) {
 }
 
 // write asks for the changes: one deployment for all apps, then one for each pod.
-func (s *server) write(ctx context.Context, c *chase, goals []goal, now map[string]*spec, labels map[string]string) error {
+func (s *server) write(ctx context.Context, c *chase, goals []goal, now map[string]*rollout.Spec, labels map[string]string) error {
 	var together []order
 	var alone []order
 	for _, g := range goals {
 		sp := now[g.app]
-		o := order{app: g.app, arrived: func(sp *spec) bool {
-			return sp.runs(g.images) && (labels[labelOperation] == "" || sp.labels()[labelOperation] == labels[labelOperation])
+		o := order{app: g.app, arrived: func(sp *rollout.Spec) bool {
+			return sp.Runs(g.images) && (labels[labelOperation] == "" || sp.Labels()[labelOperation] == labels[labelOperation])
 		}}
 		var err error
-		if sp.pod != nil {
+		if sp.Pod != nil {
 			images := map[string]string{}
 			for _, i := range g.images {
 				images[i.Container] = i.Image
 			}
 			o.pod = true
-			o.doc, err = sp.pod.WithImages(images, labels)
+			o.doc, err = sp.Pod.WithImages(images, labels)
 			alone = append(alone, o)
 		} else {
-			o.doc, err = sp.app.WithImage(g.images[0].Image, labels)
+			o.doc, err = sp.App.WithImage(g.images[0].Image, labels)
 			together = append(together, o)
 		}
 		if err != nil {
@@ -217,22 +217,4 @@ func (s *server) write(ctx context.Context, c *chase, goals []goal, now map[stri
 		}
 	}
 	return s.order(ctx, c, together, alone, false)
-}
-
-// imageText lists images for a message.
-func imageText(images []orchestrator.ContainerImage) string {
-	if len(images) == 0 {
-		return "no image"
-	}
-	text := ""
-	for i, c := range images {
-		if i > 0 {
-			text += ", "
-		}
-		if c.Container != "" {
-			text += c.Container + "="
-		}
-		text += c.Image
-	}
-	return marathon.Printable(fmt.Sprint(text))
 }

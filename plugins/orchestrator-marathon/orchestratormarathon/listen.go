@@ -23,7 +23,7 @@ func (s *server) listen(ctx context.Context, c *chase) (wake <-chan struct{}, fi
 	deaf := min(longestDeaf, s.poll/4)
 	var ids []string
 	for _, t := range c.targets {
-		ids = append(ids, strconv.Quote(t.app))
+		ids = append(ids, strconv.Quote(t.App))
 	}
 	go func() {
 		defer close(done)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
+	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/rollout"
 	"github.com/rollback-project/rollback/sdk/fault"
 	"github.com/rollback-project/rollback/sdk/orchestrator"
 )
@@ -17,7 +18,7 @@ type order struct {
 	pod bool
 	doc marathon.Document
 	// arrived reports whether an app, as it is read back, has got it.
-	arrived func(*spec) bool
+	arrived func(*rollout.Spec) bool
 }
 
 // readBackFor is how long a change whose answer was lost is looked for.
@@ -109,13 +110,13 @@ func (s *server) readBack(ctx context.Context, batch []order, acc marathon.Accep
 }
 
 // arrived reports whether every app of a batch has got its change, and the version that it gave them.
-func arrived(batch []order, now map[string]*spec) (version string, ok bool) {
+func arrived(batch []order, now map[string]*rollout.Spec) (version string, ok bool) {
 	for _, o := range batch {
 		sp := now[o.app]
 		if sp == nil || !o.arrived(sp) {
 			return "", false
 		}
-		version = max(version, sp.configured())
+		version = max(version, sp.Configured())
 	}
 	return version, true
 }

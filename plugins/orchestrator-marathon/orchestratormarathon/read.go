@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
+	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/rollout"
 	"github.com/rollback-project/rollback/sdk/fault"
 	"github.com/rollback-project/rollback/sdk/orchestrator"
 	"github.com/rollback-project/rollback/sdk/schema"
@@ -49,7 +50,7 @@ func (s *server) ListApps(ctx context.Context, req orchestrator.ListRequest, yie
 	}
 	all := pods
 	for i := range apps {
-		all = append(all, s.app(newSpec(apps[i].ID, &apps[i], nil)))
+		all = append(all, s.app(&rollout.Spec{ID: apps[i].ID, App: &apps[i]}))
 	}
 	slices.SortFunc(all, func(a, b orchestrator.App) int { return cmp.Compare(a.ID, b.ID) })
 	for i, a := range all {
@@ -67,17 +68,17 @@ func (s *server) ListApps(ctx context.Context, req orchestrator.ListRequest, yie
 }
 
 // app translates what is the same for apps and pods, and an app's counts.
-func (s *server) app(sp *spec) orchestrator.App {
+func (s *server) app(sp *rollout.Spec) orchestrator.App {
 	a := orchestrator.App{
-		ID: sp.id, Kind: sp.kind(), Images: sp.images(), Version: sp.version(), Fingerprint: sp.doc().Fingerprint(),
-		Labels: sp.labels(), Instances: sp.instances(), Immutable: sp.immutable(), Separate: sp.separate(),
+		ID: sp.ID, Kind: sp.Kind(), Images: sp.Images(), Version: sp.Version(), Fingerprint: sp.Doc().Fingerprint(),
+		Labels: sp.Labels(), Instances: sp.Instances(), Immutable: sp.Immutable(), Separate: sp.Separate(),
 	}
-	if sp.app != nil {
-		a.Running, a.Healthy = sp.app.TasksRunning, -1
-		if len(sp.app.HealthChecks) > 0 {
-			a.Healthy = sp.app.TasksHealthy
+	if sp.App != nil {
+		a.Running, a.Healthy = sp.App.TasksRunning, -1
+		if len(sp.App.HealthChecks) > 0 {
+			a.Healthy = sp.App.TasksHealthy
 		}
-		for _, d := range sp.app.Deployments {
+		for _, d := range sp.App.Deployments {
 			a.Deployments = append(a.Deployments, d.ID)
 		}
 	}
@@ -100,7 +101,7 @@ func (s *server) listPods(ctx context.Context, scope string) ([]orchestrator.App
 	}
 	var all []orchestrator.App
 	for i := range pods {
-		a := s.app(newSpec(pods[i].ID, nil, &pods[i]))
+		a := s.app(&rollout.Spec{ID: pods[i].ID, Pod: &pods[i]})
 		a.Healthy = -1
 		if pods[i].Checked() {
 			a.Healthy = 0
@@ -110,10 +111,10 @@ func (s *server) listPods(ctx context.Context, scope string) ([]orchestrator.App
 				continue
 			}
 			for _, in := range st.Instances {
-				if in.Status == podStable || in.Status == podDegraded {
+				if in.Status == rollout.PodStable || in.Status == rollout.PodDegraded {
 					a.Running++
 				}
-				if a.Healthy >= 0 && in.Status == podStable {
+				if a.Healthy >= 0 && in.Status == rollout.PodStable {
 					a.Healthy++
 				}
 			}
@@ -146,13 +147,13 @@ func (s *server) Snapshot(ctx context.Context, apps []string) ([]orchestrator.Sn
 		if sp == nil {
 			return nil, noApp(id)
 		}
-		def := sp.doc().Definition()
-		def["version"] = marathon.Raw(sp.version())
-		data, err := json.Marshal(frozen{sp.kind(), def})
+		def := sp.Doc().Definition()
+		def["version"] = marathon.Raw(sp.Version())
+		data, err := json.Marshal(frozen{sp.Kind(), def})
 		if err != nil {
 			return nil, fault.New(fault.Internal, "snapshot %s: %w", id, err).On(id)
 		}
-		all = append(all, orchestrator.Snapshot{App: id, Fingerprint: sp.doc().Fingerprint(), Images: sp.images(), Data: data})
+		all = append(all, orchestrator.Snapshot{App: id, Fingerprint: sp.Doc().Fingerprint(), Images: sp.Images(), Data: data})
 	}
 	return all, nil
 }
@@ -167,15 +168,15 @@ func (s *server) ListRevisions(ctx context.Context, id string, yield func(orches
 		return noApp(id)
 	}
 	list := s.client.AppVersions
-	if sp.pod != nil {
+	if sp.Pod != nil {
 		list = s.client.PodVersions
 	}
 	versions, err := list(ctx, id)
 	if err != nil {
 		return err
 	}
-	versions = slices.DeleteFunc(versions, func(v string) bool { return v == sp.version() })
-	docs := make([]*spec, len(versions))
+	versions = slices.DeleteFunc(versions, func(v string) bool { return v == sp.Version() })
+	docs := make([]*rollout.Spec, len(versions))
 	g, inner := errgroup.WithContext(ctx)
 	g.SetLimit(s.parallel)
 	for i, v := range versions {
@@ -188,12 +189,12 @@ func (s *server) ListRevisions(ctx context.Context, id string, yield func(orches
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for _, old := range append([]*spec{sp}, docs...) {
+	for _, old := range append([]*rollout.Spec{sp}, docs...) {
 		if old == nil {
 			continue
 		}
 		rev := orchestrator.Revision{
-			App: id, Version: old.version(), At: marathon.ParseTime(old.version()), Images: old.images(), Config: old.doc().Flatten(),
+			App: id, Version: old.Version(), At: marathon.ParseTime(old.Version()), Images: old.Images(), Config: old.Doc().Flatten(),
 		}
 		if err := yield(rev); err != nil {
 			return err
@@ -203,13 +204,13 @@ func (s *server) ListRevisions(ctx context.Context, id string, yield func(orches
 }
 
 // revision reads an old version; nil when Marathon has forgotten it in the meantime.
-func (s *server) revision(ctx context.Context, sp *spec, version string) (*spec, error) {
-	old := &spec{id: sp.id}
+func (s *server) revision(ctx context.Context, sp *rollout.Spec, version string) (*rollout.Spec, error) {
+	old := &rollout.Spec{ID: sp.ID}
 	var err error
-	if sp.pod != nil {
-		old.pod, err = s.client.PodVersion(ctx, sp.id, version)
+	if sp.Pod != nil {
+		old.Pod, err = s.client.PodVersion(ctx, sp.ID, version)
 	} else {
-		old.app, err = s.client.AppVersion(ctx, sp.id, version)
+		old.App, err = s.client.AppVersion(ctx, sp.ID, version)
 	}
 	if fault.Is(err, fault.NotFound) {
 		return nil, nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
+	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/rollout"
 	"github.com/rollback-project/rollback/sdk/fault"
 	"github.com/rollback-project/rollback/sdk/orchestrator"
 )
@@ -31,10 +32,10 @@ func (s *server) Restore(ctx context.Context, req orchestrator.RestoreRequest, e
 	create := false
 	for _, id := range idsOf(before) {
 		was := before[id]
-		o := order{app: id, pod: was.Kind == kindPod, arrived: func(sp *spec) bool { return len(was.Doc.Differences(sp.doc())) == 0 }}
+		o := order{app: id, pod: was.Kind == rollout.KindPod, arrived: func(sp *rollout.Spec) bool { return len(was.Doc.Differences(sp.Doc())) == 0 }}
 		sp := now[id]
 		switch {
-		case sp != nil && sp.kind() != was.Kind:
+		case sp != nil && sp.Kind() != was.Kind:
 			return fault.New(fault.Invalid, "restore %s: it was %s %s, and is another thing now", id, article(was.Kind), was.Kind).On(id)
 		case sp != nil && o.arrived(sp):
 			continue
@@ -44,7 +45,7 @@ func (s *server) Restore(ctx context.Context, req orchestrator.RestoreRequest, e
 		case o.pod:
 			o.doc = was.Doc.Definition()
 		default:
-			if o.doc, err = s.back(ctx, c, was.Doc, sp.app); err != nil {
+			if o.doc, err = s.back(ctx, c, was.Doc, sp.App); err != nil {
 				return err
 			}
 		}
@@ -61,7 +62,7 @@ func (s *server) Restore(ctx context.Context, req orchestrator.RestoreRequest, e
 }
 
 func article(kind string) string {
-	if kind == kindApp {
+	if kind == rollout.KindApp {
 		return "an"
 	}
 	return "a"
@@ -76,37 +77,37 @@ func thaw(snapshots []orchestrator.Snapshot) (map[string]frozen, []goal, error) 
 	var goals []goal
 	for _, snap := range snapshots {
 		var f frozen
-		if err := json.Unmarshal(snap.Data, &f); err != nil || f.Kind != kindApp && f.Kind != kindPod {
+		if err := json.Unmarshal(snap.Data, &f); err != nil || f.Kind != rollout.KindApp && f.Kind != rollout.KindPod {
 			return nil, nil, fault.New(fault.Invalid, "restore %s: the snapshot is not one of this plugin's", snap.App).On(snap.App)
 		}
 		sp, err := f.spec()
-		if err != nil || sp.id != snap.App {
+		if err != nil || sp.ID != snap.App {
 			return nil, nil, fault.New(fault.Invalid, "restore %s: the snapshot is of another app", snap.App).On(snap.App)
 		}
 		if _, twice := before[snap.App]; twice {
 			return nil, nil, fault.New(fault.Invalid, "restore: app %s occurs twice", snap.App).On(snap.App)
 		}
 		before[snap.App] = f
-		goals = append(goals, goal{app: snap.App, images: sp.images()})
+		goals = append(goals, goal{app: snap.App, images: sp.Images()})
 	}
 	return before, goals, nil
 }
 
 // spec reads what a snapshot holds.
-func (f frozen) spec() (*spec, error) {
+func (f frozen) spec() (*rollout.Spec, error) {
 	raw := marathon.Raw(f.Doc)
-	if f.Kind == kindPod {
+	if f.Kind == rollout.KindPod {
 		var pod marathon.Pod
 		if err := json.Unmarshal(raw, &pod); err != nil {
 			return nil, err
 		}
-		return newSpec(pod.ID, nil, &pod), nil
+		return &rollout.Spec{ID: pod.ID, Pod: &pod}, nil
 	}
 	var app marathon.App
 	if err := json.Unmarshal(raw, &app); err != nil {
 		return nil, err
 	}
-	return newSpec(app.ID, &app, nil), nil
+	return &rollout.Spec{ID: app.ID, App: &app}, nil
 }
 
 // doubled are members that Marathon before 1.5 shows besides the newer spelling of the same; only one may be sent.

@@ -1,4 +1,4 @@
-package orchestratormarathon
+package rollout
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 
 // States of pods and their instances.
 const (
-	podStable   = "STABLE"
-	podDegraded = "DEGRADED"
-	podTerminal = "TERMINAL"
+	PodStable   = "STABLE"
+	PodDegraded = "DEGRADED"
+	PodTerminal = "TERMINAL"
 )
 
 // killed are the words of an end that Marathon has brought about, such as after failed health checks.
@@ -20,43 +20,43 @@ var killed = regexp.MustCompile(`(?i)health check|kill`)
 
 // judgePod judges by the instances of the pod's status. Pods do not tell scaling from other changes: as long as a
 // deployment works on the pod, only instances of the newest version count.
-func (s *server) judgePod(t *target, sp *spec, v *view) verdict {
-	j := verdict{total: sp.instances()}
-	if sp.status == nil {
-		j.message = "its status is not known yet"
+func (t *Target) judgePod(sp *Spec, v *View, crashes int) Verdict {
+	j := Verdict{Total: sp.Instances()}
+	if sp.Status == nil {
+		j.Message = "its status is not known yet"
 		return j
 	}
-	at := marathon.ParseTime(sp.version())
+	at := marathon.ParseTime(sp.Version())
 	old, starting, unhealthy := 0, 0, 0
 	message := ""
-	for _, in := range sp.status.Instances {
-		if in.Status == podTerminal {
+	for _, in := range sp.Status.Instances {
+		if in.Status == PodTerminal {
 			continue
 		}
-		if launched := in.LaunchedAs(); t.deployed && !launched.IsZero() && launched.Before(at) {
+		if launched := in.LaunchedAs(); t.Deployed && !launched.IsZero() && launched.Before(at) {
 			old++
 			t.before[in.ID] = true
 			continue
 		}
 		switch in.Status {
-		case podStable:
-			j.ready++
-		case podDegraded:
+		case PodStable:
+			j.Ready++
+		case PodDegraded:
 			unhealthy++
 			message = in.Message
 		default:
 			starting++
 		}
 	}
-	if j.ready >= j.total && old == 0 && (t.deployed || len(v.touching(t.app)) == 0) {
-		j.done = true
-		if j.total == 0 {
-			j.message = "the pod is scaled to 0 instances: that it is healthy proves nothing"
+	if j.Ready >= j.Total && old == 0 && (t.Deployed || len(v.touching(t.App)) == 0) {
+		j.Done = true
+		if j.Total == 0 {
+			j.Message = "the pod is scaled to 0 instances: that it is healthy proves nothing"
 		}
 		return j
 	}
-	if f := s.podFailure(t, sp); f != nil {
-		j.fault = f
+	if f := t.podFailure(sp, crashes); f != nil {
+		j.Fault = f
 		return j
 	}
 	var parts []string
@@ -66,21 +66,21 @@ func (s *server) judgePod(t *target, sp *spec, v *view) verdict {
 	if starting > 0 {
 		parts = append(parts, instances(starting)+" starting")
 	}
-	if q, ok := v.queue[t.app]; ok {
+	if q, ok := v.Queue[t.App]; ok {
 		parts = append(parts, explainQueue(q))
 	}
 	if old > 0 {
 		parts = append(parts, leftover(old))
 	}
-	j.message = sentence(j.ready, j.total, blockers(t.app, v), parts)
+	j.Message = sentence(j.Ready, j.Total, blockers(t.App, v), parts)
 	return j
 }
 
 // podFailure counts the instances that ended since, and fails a pod that cannot come up.
-func (s *server) podFailure(t *target, sp *spec) *fault.Fault {
-	since := marathon.ParseTime(sp.version())
+func (t *Target) podFailure(sp *Spec, crashes int) *fault.Fault {
+	since := marathon.ParseTime(sp.Version())
 	last := ""
-	for _, end := range sp.status.History {
+	for _, end := range sp.Status.History {
 		key := end.Instance + " " + end.TerminatedAt
 		if t.before[end.Instance] || marathon.ParseTime(end.TerminatedAt).Before(since) {
 			continue
@@ -96,18 +96,18 @@ func (s *server) podFailure(t *target, sp *spec) *fault.Fault {
 		if !failed {
 			continue
 		}
-		if !t.looked && !t.deployed {
+		if !t.looked && !t.Deployed {
 			t.before[end.Instance] = true
 			continue
 		}
 		t.failures[key] = true
 		last = text
 		if imageMissing(text) {
-			return fault.New(fault.Doomed, "pod %s cannot get an image: %s", t.app, marathon.Printable(text)).On(t.app)
+			return fault.New(fault.Doomed, "pod %s cannot get an image: %s", t.App, marathon.Printable(text)).On(t.App)
 		}
 	}
-	if last != "" && len(t.failures) >= s.crashes {
-		return fault.New(fault.Doomed, "pod %s fails again and again, %d times by now: %s", t.app, len(t.failures), marathon.Printable(last)).On(t.app)
+	if last != "" && len(t.failures) >= crashes {
+		return fault.New(fault.Doomed, "pod %s fails again and again, %d times by now: %s", t.App, len(t.failures), marathon.Printable(last)).On(t.App)
 	}
 	return nil
 }

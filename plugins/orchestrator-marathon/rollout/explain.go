@@ -1,15 +1,18 @@
-package orchestratormarathon
+package rollout
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 
 	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
+	"github.com/rollback-project/rollback/sdk/orchestrator"
 )
 
 // explainApp says in words what an app waits for.
-func explainApp(app *marathon.App, n tally, v *view) string {
+func explainApp(app *marathon.App, n tally, v *View) string {
 	var parts []string
 	if n.sick > 0 {
 		parts = append(parts, fmt.Sprintf("%s run, but the health check fails%s", instances(n.sick), because(n.cause)))
@@ -26,7 +29,7 @@ func explainApp(app *marathon.App, n tally, v *view) string {
 	if lost := n.lost + n.lostOld; lost > 0 {
 		parts = append(parts, instances(lost)+" on agents that cannot be reached")
 	}
-	if q, ok := v.queue[app.ID]; ok {
+	if q, ok := v.Queue[app.ID]; ok {
 		parts = append(parts, explainQueue(q))
 	}
 	if f := app.Failure; f != nil && !marathon.ParseTime(f.Version).Before(app.ConfiguredAt()) {
@@ -51,7 +54,7 @@ func sentence(ready, total int, blocked string, parts []string) string {
 }
 
 // blockers says which apps a deployment does first; "" when it is the app's turn.
-func blockers(app string, v *view) string {
+func blockers(app string, v *View) string {
 	for _, d := range v.touching(app) {
 		step := d.StepOf(app)
 		if step == 0 || d.CurrentStep == 0 || step <= d.CurrentStep {
@@ -65,7 +68,7 @@ func blockers(app string, v *view) string {
 				}
 			}
 		}
-		if first := idsOf(ids); len(first) > 0 {
+		if first := slices.Sorted(maps.Keys(ids)); len(first) > 0 {
 			return "it waits for " + some(first) + ", on which it depends and which Marathon deploys first"
 		}
 		return fmt.Sprintf("its turn comes in step %d of %d", step, d.TotalSteps)
@@ -181,4 +184,22 @@ func shorten(text string) string {
 		return string(r)
 	}
 	return string(r[:most-1]) + "…"
+}
+
+// Words lists images for a message.
+func Words(images []orchestrator.ContainerImage) string {
+	if len(images) == 0 {
+		return "no image"
+	}
+	text := ""
+	for i, c := range images {
+		if i > 0 {
+			text += ", "
+		}
+		if c.Container != "" {
+			text += c.Container + "="
+		}
+		text += c.Image
+	}
+	return marathon.Printable(text)
 }

@@ -1,4 +1,4 @@
-package orchestratormarathon
+package rollout
 
 import (
 	"regexp"
@@ -6,15 +6,66 @@ import (
 
 	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
 	"github.com/rollback-project/rollback/sdk/fault"
+	"github.com/rollback-project/rollback/sdk/orchestrator"
 )
 
-// verdict is how far an app is.
-type verdict struct {
-	done         bool
-	ready, total int
-	// message says what is waited for, or, of an app that is done, what is odd.
-	message string
-	fault   *fault.Fault
+// Verdict is how far an app is.
+type Verdict struct {
+	// Done: it runs the wanted images, all of it, healthy.
+	Done bool
+	// Ready of Total new instances are up and healthy.
+	Ready, Total int
+	// Message says what is waited for, or, of an app that is done, what is odd.
+	Message string
+	// Fault is why it will not arrive; nil while it may.
+	Fault *fault.Fault
+}
+
+// Target is one app that is followed, and what was seen of it.
+type Target struct {
+	// App is its id, Images are what it is to run.
+	App    string
+	Images []orchestrator.ContainerImage
+	// Deployed: a deployment of ours changes it.
+	Deployed bool
+
+	// listed: a deployment that changes it was listed once.
+	listed bool
+	// unlisted counts looks in a row in which no deployment changed it; since is the first of them.
+	unlisted int
+	since    time.Time
+	// failures are those of the present version that were seen; old is the one that was there before.
+	failures map[string]bool
+	old      string
+	looked   bool
+	// before are a pod's instances of before the change.
+	before map[string]bool
+}
+
+// NewTarget is an app that nothing is known of yet.
+func NewTarget(app string, images []orchestrator.ContainerImage) *Target {
+	return &Target{App: app, Images: images, failures: map[string]bool{}, before: map[string]bool{}}
+}
+
+// View is Marathon at one look.
+type View struct {
+	// Specs are the apps and pods that are there, by id.
+	Specs       map[string]*Spec
+	Deployments []marathon.Deployment
+	// Queue is what waits to be launched, by id; it only helps to explain.
+	Queue map[string]marathon.Queued
+	At    time.Time
+}
+
+// touching are the listed deployments that change an app.
+func (v *View) touching(app string) []marathon.Deployment {
+	var all []marathon.Deployment
+	for _, d := range v.Deployments {
+		if d.Affects(app) {
+			all = append(all, d)
+		}
+	}
+	return all
 }
 
 // How long and how often no deployment may change an app that has not arrived before it counts as given up.
@@ -25,28 +76,29 @@ const (
 	unlistedFor = 15 * time.Second
 )
 
-// judge says how far an app is on its way, or why it will not arrive.
-func (s *server) judge(t *target, v *view) verdict {
-	sp := v.specs[t.app]
+// Judge says how far the app is on its way, or why it will not arrive. After so many failures of its new version as
+// crashes says, it counts as hopeless.
+func (t *Target) Judge(v *View, crashes int) Verdict {
+	sp := v.Specs[t.App]
 	if sp == nil {
-		return verdict{fault: fault.New(fault.NotFound, "app %s is no longer there: somebody has removed it", t.app).On(t.app)}
+		return Verdict{Fault: fault.New(fault.NotFound, "app %s is no longer there: somebody has removed it", t.App).On(t.App)}
 	}
-	if !sp.runs(t.images) {
-		return verdict{fault: fault.New(fault.Drifted, "app %s has %s, not %s: somebody else has changed it",
-			t.app, imageText(sp.images()), imageText(t.images)).On(t.app)}
+	if !sp.Runs(t.Images) {
+		return Verdict{Fault: fault.New(fault.Drifted, "app %s has %s, not %s: somebody else has changed it",
+			t.App, Words(sp.Images()), Words(t.Images)).On(t.App)}
 	}
-	var j verdict
-	if sp.pod != nil {
-		j = s.judgePod(t, sp, v)
+	var j Verdict
+	if sp.Pod != nil {
+		j = t.judgePod(sp, v, crashes)
 	} else {
-		j = s.judgeApp(t, sp.app, v)
+		j = t.judgeApp(sp.App, v, crashes)
 	}
 	t.looked = true
-	if j.done || j.fault != nil {
+	if j.Done || j.Fault != nil {
 		return j
 	}
-	if f := s.abandoned(t, v, j); f != nil {
-		j.fault = f
+	if f := t.abandoned(v, j); f != nil {
+		j.Fault = f
 	}
 	return j
 }
@@ -124,18 +176,18 @@ func count(app *marathon.App, deploying bool) tally {
 
 // judgeApp judges by the app's tasks: the definition shows the wanted image from the moment of acceptance, and proves
 // nothing about what runs.
-func (s *server) judgeApp(t *target, app *marathon.App, v *view) verdict {
-	touching := v.touching(t.app)
+func (t *Target) judgeApp(app *marathon.App, v *View, crashes int) Verdict {
+	touching := v.touching(t.App)
 	n := count(app, len(touching) > 0)
-	j := verdict{ready: n.good, total: n.wanted}
+	j := Verdict{Ready: n.good, Total: n.wanted}
 	// Marathon gives up an old instance on an agent that is gone; until then its deployment goes on.
 	if n.good >= n.wanted && n.old == 0 && (n.lostOld == 0 || len(touching) == 0) {
-		j.done = true
+		j.Done = true
 		if n.lostOld > 0 {
-			j.message = instances(n.lostOld) + " of before may still run on agents that cannot be reached"
+			j.Message = instances(n.lostOld) + " of before may still run on agents that cannot be reached"
 		}
 		if n.wanted == 0 {
-			j.message = "the app is scaled to 0 instances: that it is healthy proves nothing"
+			j.Message = "the app is scaled to 0 instances: that it is healthy proves nothing"
 		}
 		return j
 	}
@@ -143,26 +195,26 @@ func (s *server) judgeApp(t *target, app *marathon.App, v *view) verdict {
 	if app.Failure != nil && t.failures[failureKey(app.Failure)] {
 		switch {
 		case imageMissing(app.Failure.Message):
-			j.fault = fault.New(fault.Doomed, "app %s cannot get its image: %s", t.app, failureText(app.Failure)).On(t.app).
+			j.Fault = fault.New(fault.Doomed, "app %s cannot get its image: %s", t.App, failureText(app.Failure)).On(t.App).
 				WithHint("Check that the image is in the registry, and that the agents may pull it.")
 			return j
-		case len(t.failures) >= s.crashes:
-			j.fault = fault.New(fault.Doomed, "app %s fails again and again, %d times by now: %s", t.app, len(t.failures), failureText(app.Failure)).On(t.app)
+		case len(t.failures) >= crashes:
+			j.Fault = fault.New(fault.Doomed, "app %s fails again and again, %d times by now: %s", t.App, len(t.failures), failureText(app.Failure)).On(t.App)
 			return j
 		}
 	}
-	j.message = explainApp(app, n, v)
+	j.Message = explainApp(app, n, v)
 	return j
 }
 
 // noteFailure counts failures of the present configuration. What failed before we came does not count.
-func (t *target) noteFailure(app *marathon.App) {
+func (t *Target) noteFailure(app *marathon.App) {
 	f := app.Failure
 	if f == nil || !crashed(f) || marathon.ParseTime(f.Version).Before(app.ConfiguredAt()) {
 		return
 	}
 	key := failureKey(f)
-	if !t.looked && !t.deployed {
+	if !t.looked && !t.Deployed {
 		t.old = key
 	}
 	if key != t.old {
@@ -189,26 +241,29 @@ func imageMissing(message string) bool { return missing.MatchString(message) }
 
 // abandoned tells that no deployment works any more on an app that has not arrived: it was stopped or superseded.
 // Absence alone means little: a new deployment may not be listed yet, and after a change of leader none is for a moment.
-func (s *server) abandoned(t *target, v *view, j verdict) *fault.Fault {
-	if len(v.touching(t.app)) > 0 {
+func (t *Target) abandoned(v *View, j Verdict) *fault.Fault {
+	if len(v.touching(t.App)) > 0 {
 		t.listed, t.unlisted = true, 0
 		return nil
 	}
 	if t.unlisted == 0 {
-		t.since = v.at
+		t.since = v.At
 	}
 	t.unlisted++
 	wait := unlistedFor
 	if t.listed {
 		wait = goneFor
 	}
-	sp := v.specs[t.app]
-	if !t.deployed || t.unlisted < goneLooks || v.at.Sub(t.since) < wait {
+	sp := v.Specs[t.App]
+	if !t.Deployed || t.unlisted < goneLooks || v.At.Sub(t.since) < wait {
 		return nil
 	}
-	if sp.app != nil && count(sp.app, false).old == 0 {
+	if !sp.Mixed() {
 		return nil // Marathon itself brings it up, also without a deployment
 	}
 	return fault.New(fault.Unhealthy, "the deployment of app %s has ended before the app was replaced: somebody has stopped or overridden it (%s)",
-		t.app, j.message).On(t.app)
+		t.App, j.Message).On(t.App)
 }
+
+// Mixed reports whether tasks of an older configuration still run. Of a pod that cannot be told, and is assumed.
+func (sp *Spec) Mixed() bool { return sp.App == nil || count(sp.App, false).old > 0 }
