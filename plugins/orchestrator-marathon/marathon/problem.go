@@ -107,6 +107,10 @@ func (c *Client) refused(r request, a *answer) error {
 	switch {
 	case a.status == http.StatusUnauthorized:
 		f.Code = fault.Unauthenticated
+		if way := a.header.Get("WWW-Authenticate"); way == "acsjwt" || way == "oauthjwt" {
+			return f.WithHint("%s is a DC/OS cluster that wants a login: give username and password, a service account or a token, "+
+				"and a url whose path begins with /service/, or dcos_url. A ready token may have expired.", c.host)
+		}
 		return f.WithHint("The credentials for %s are missing, wrong or expired: check the block orchestrator \"marathon\".", c.host)
 	case a.status == http.StatusForbidden && strings.HasPrefix(p.Message, "Max number"):
 		f.Code = fault.Busy

@@ -122,7 +122,11 @@ func (s *server) Cancel(ctx context.Context, req orchestrator.CancelRequest) err
 		if err := s.pause(ctx, s.poll, nil); err != nil {
 			return err
 		}
-		if running, err = s.client.Deployments(ctx); err != nil {
+		again, err := s.client.Deployments(ctx)
+		switch {
+		case err == nil:
+			running = again
+		case !fault.Is(err, fault.Unavailable) || !s.now().Before(until):
 			return err
 		}
 	}

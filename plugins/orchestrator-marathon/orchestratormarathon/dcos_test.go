@@ -200,6 +200,7 @@ func TestALoginThatIsRefusedSaysSoWithoutTheSecret(t *testing.T) {
 		says  string
 	}{
 		{"nothing", block{"dcos_url": m.URL()}, fault.Unauthenticated, "401"},
+		{"a password by Basic", block{"url": m.URL() + "/marathon", "username": "ci", "password": password}, fault.Unauthenticated, "401"},
 		{"a wrong password", block{"dcos_url": m.URL(), "username": "ci", "password": "wrong-one-2"}, fault.Unauthenticated, "ERR_INVALID_CREDENTIALS"},
 		{"an unknown service account", block{"dcos_url": m.URL(), "service_account": secret}, fault.Unauthenticated, "as robot"},
 		{"a secret that is none", block{"dcos_url": m.URL(), "service_account": `{"uid":"wrong-one-2"`}, fault.Invalid, "not the JSON secret"},

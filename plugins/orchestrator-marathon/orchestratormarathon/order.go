@@ -105,6 +105,9 @@ func (s *server) readBack(ctx context.Context, batch []order, acc marathon.Accep
 	if acc.Deployment != "" {
 		f.Deployments = []string{acc.Deployment}
 	}
+	if ctx.Err() != nil {
+		return marathon.Accepted{}, f
+	}
 	f.Hint = "The change was not seen within " + readBackFor.String() + ", and may still come: look at the apps before anything else is done."
 	return marathon.Accepted{}, f
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathontest"
 	"github.com/rollback-project/rollback/sdk/fault"
@@ -45,7 +46,7 @@ func TestADeploymentThatDoesNotGetThereIsExplained(t *testing.T) {
 			"no offers",
 			marathontest.Behaviour{NoOffers: true},
 			nil,
-			fault.Unhealthy, "wait for an offer of resources; of", 0,
+			fault.Unhealthy, "instances wait for an offer of resources; of", 0,
 		},
 		{
 			"no offers, with reasons",
@@ -430,5 +431,50 @@ func TestARefusedEventStreamDoesNotMatter(t *testing.T) {
 	o := configureWith(t, block{"events": true, "poll_interval": "5ms"}, m.MarathonURL(), quick())
 	if err := o.Deploy(t.Context(), request("op", "/a", "r/a:1"), (&told{}).emit); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestNothingIsLeftRunning(t *testing.T) {
+	m := start(t, marathontest.Options{Auto: &marathontest.Auto{Speed: 100}})
+	add(t, m, "/a", "r/a:2", nil)
+	o := configureWith(t, block{"events": true, "poll_interval": "5ms"}, m.MarathonURL(), quick())
+	// The server's goroutines, and connections that are kept open, are not the plugin's.
+	ours := goleak.IgnoreCurrent()
+	if err := o.Deploy(t.Context(), request("op", "/a", "r/a:1"), (&told{}).emit); err != nil {
+		t.Fatal(err)
+	}
+	goleak.VerifyNone(t, ours,
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
+		goleak.IgnoreAnyFunction("net/http.(*conn).serve"), goleak.IgnoreAnyFunction("net/http.(*connReader).backgroundRead"))
+}
+
+func TestAChangeWhoseAnswerHangsIsIndeterminate(t *testing.T) {
+	m := start(t, marathontest.Options{})
+	add(t, m, "/a", "r/a:2", nil)
+	m.Inject(marathontest.Fault{Method: "PATCH", Kind: marathontest.FaultHang})
+	err := configure(t, m, block{"timeout": "100ms"}).Deploy(t.Context(), request("op", "/a", "r/a:1"), (&told{}).emit)
+	if f := fault.Of(err); f == nil || f.Code != fault.Indeterminate || !strings.Contains(f.Hint, "may still come") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCancelOutlastsAChangeOfLeader(t *testing.T) {
+	m := start(t, marathontest.Options{})
+	add(t, m, "/a", "r/a:2", nil)
+	m.Script(marathontest.Behaviour{Tag: "1", NoOffers: true})
+	req := request("op", "/a", "r/a:1")
+	req.Timeout = 2 * time.Second
+	var got told
+	o := configure(t, m, nil)
+	if err := o.Deploy(t.Context(), req, got.emit); !fault.Is(err, fault.Unhealthy) {
+		t.Fatal(err)
+	}
+	m.Inject(marathontest.Fault{Method: "DELETE", Kind: marathontest.FaultClose, After: true})
+	m.Inject(marathontest.Fault{Method: "GET", Path: "/v2/deployments", Skip: 1, Times: 6, Status: 502, Body: "<html>no leader</html>"})
+	if err := o.(orchestrator.Canceler).Cancel(t.Context(), orchestrator.CancelRequest{OperationID: "op", DeploymentIDs: got.ids()}); err != nil {
+		t.Fatal(err)
+	}
+	if m.Running() > 0 {
+		t.Error("it is still under way")
 	}
 }

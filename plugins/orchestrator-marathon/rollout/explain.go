@@ -15,10 +15,10 @@ import (
 func explainApp(app *marathon.App, n tally, v *View) string {
 	var parts []string
 	if n.sick > 0 {
-		parts = append(parts, fmt.Sprintf("%s run, but the health check fails%s", instances(n.sick), because(n.cause)))
+		parts = append(parts, fmt.Sprintf("%s, but the health check fails%s", instances(n.sick, " runs", " run"), because(n.cause)))
 	}
 	if n.unready > 0 {
-		parts = append(parts, fmt.Sprintf("%s run and are not ready%s", instances(n.unready), because(n.answer)))
+		parts = append(parts, fmt.Sprintf("%s not ready%s", instances(n.unready, " runs and is", " run and are"), because(n.answer)))
 	}
 	if n.unchecked > 0 {
 		parts = append(parts, instances(n.unchecked)+" waiting for the first health check")
@@ -79,19 +79,19 @@ func blockers(app string, v *View) string {
 // explainQueue says why instances are not launched.
 func explainQueue(q marathon.Queued) string {
 	if !q.Overdue && q.SecondsLeft > 0 {
-		return fmt.Sprintf("%s wait %d s before the next try, because of failures", instances(q.Count), q.SecondsLeft)
+		return fmt.Sprintf("%s %d s before the next try, because of failures", instances(q.Count, " waits", " wait"), q.SecondsLeft)
 	}
 	if q.Processed < 0 {
-		return instances(q.Count) + " wait for an offer of resources"
+		return instances(q.Count, " waits", " wait") + " for an offer of resources"
 	}
 	if q.Processed == 0 {
-		return instances(q.Count) + " wait for an offer of resources; none has come yet"
+		return instances(q.Count, " waits", " wait") + " for an offer of resources; none has come yet"
 	}
 	reasons := rejections(q.Rejects)
 	if reasons == "" {
-		return fmt.Sprintf("%s wait for an offer of resources; of %d none fitted", instances(q.Count), q.Processed)
+		return fmt.Sprintf("%s for an offer of resources; of %d none fitted", instances(q.Count, " waits", " wait"), q.Processed)
 	}
-	return fmt.Sprintf("%s wait for an offer of resources; of %d none fitted, for want of %s", instances(q.Count), q.Processed, reasons)
+	return fmt.Sprintf("%s for an offer of resources; of %d none fitted, for want of %s", instances(q.Count, " waits", " wait"), q.Processed, reasons)
 }
 
 // reasonWords puts Marathon's reasons for declining an offer in words.
@@ -152,11 +152,17 @@ func because(cause string) string {
 	return " (" + shorten(marathon.Printable(cause)) + ")"
 }
 
-func instances(n int) string {
+// instances counts them; verb is what one does and what several do, where anything is said of it.
+func instances(n int, verb ...string) string {
+	text := fmt.Sprintf("%d instances", n)
+	which := 1
 	if n == 1 {
-		return "1 instance"
+		text, which = "1 instance", 0
 	}
-	return fmt.Sprintf("%d instances", n)
+	if len(verb) > which {
+		text += verb[which]
+	}
+	return text
 }
 
 // leftover says that old instances are still there.

@@ -61,7 +61,7 @@ func (t *Target) judgePod(sp *Spec, v *View, crashes int) Verdict {
 	}
 	var parts []string
 	if unhealthy > 0 {
-		parts = append(parts, fmt.Sprintf("%s run and are not healthy%s", instances(unhealthy), because(message)))
+		parts = append(parts, fmt.Sprintf("%s not healthy%s", instances(unhealthy, " runs and is", " run and are"), because(message)))
 	}
 	if starting > 0 {
 		parts = append(parts, instances(starting)+" starting")

@@ -160,7 +160,7 @@ func TestQueueInWords(t *testing.T) {
 		want string
 	}{
 		{marathon.Queued{Count: 2, SecondsLeft: 7}, "2 instances wait 7 s before the next try, because of failures"},
-		{marathon.Queued{Count: 1, Overdue: true, Processed: -1}, "1 instance wait for an offer of resources"},
+		{marathon.Queued{Count: 1, Overdue: true, Processed: -1}, "1 instance waits for an offer of resources"},
 		{marathon.Queued{Count: 1, Overdue: true}, "none has come yet"},
 		{marathon.Queued{Count: 1, Overdue: true, Processed: 4}, "of 4 none fitted"},
 		{
