@@ -30,7 +30,7 @@ type Config struct {
 	// Timeout bounds one request with its answer.
 	Timeout time.Duration
 	// Retries is how often a read is repeated; FirstWait is before the first repetition, doubled for each further
-	// one, and LongestWait bounds them.
+	// one, and LongestWait bounds them. So it is with connections to the event stream.
 	Retries                int
 	FirstWait, LongestWait time.Duration
 	// MaxResponse bounds an answer, in bytes.
@@ -52,6 +52,8 @@ type Client struct {
 	now    func() time.Time
 	redact func(string) string
 	log    hclog.Logger
+	// firstWait and longestWait are between two connections to the event stream.
+	firstWait, longestWait time.Duration
 	// reads repeats, writes and events do not.
 	reads, writes, events *http.Client
 
@@ -77,6 +79,9 @@ func New(c Config) *Client {
 		now:    c.Now,
 		redact: c.Redact,
 		log:    c.Logger,
+
+		firstWait: c.FirstWait, longestWait: c.LongestWait,
+
 		reads:  &http.Client{Transport: retrying(x, c), CheckRedirect: redirect},
 		writes: &http.Client{Transport: x, CheckRedirect: redirect},
 		events: &http.Client{Transport: agent{c.Transport, c.UserAgent}, CheckRedirect: redirect},

@@ -11,13 +11,8 @@ import (
 	"github.com/tmaxmax/go-sse"
 )
 
-// Waits between two connections to the event stream, and the longest event that is read: before 1.7 an event may carry
-// the whole root group.
-const (
-	eventsFirstWait   = time.Second
-	eventsLongestWait = 30 * time.Second
-	maxEvent          = 8 << 20
-)
+// maxEvent is the longest event that is read, in bytes: before 1.7 an event may carry the whole root group.
+const maxEvent = 8 << 20
 
 // followed are the events that say that something has happened to a deployment or its tasks.
 var followed = []string{
@@ -31,7 +26,7 @@ var errRefused = errors.New("the event stream is refused")
 // Events reads the event stream until ctx ends, and calls heard with each event's data, from one goroutine. It connects
 // again when a stream ends, and gives up where streams are refused. Nothing that it hears is complete or in order.
 func (c *Client) Events(ctx context.Context, heard func(data string)) {
-	wait := eventsFirstWait
+	wait := c.firstWait
 	for ctx.Err() == nil {
 		began := c.now()
 		err := c.readEvents(ctx, heard)
@@ -39,8 +34,8 @@ func (c *Client) Events(ctx context.Context, heard func(data string)) {
 			c.log.Debug("no event stream; deployments are followed by polling alone", "error", err)
 			return
 		}
-		if c.now().Sub(began) > eventsLongestWait {
-			wait = eventsFirstWait
+		if c.now().Sub(began) > c.longestWait {
+			wait = c.firstWait
 		}
 		t := time.NewTimer(wait)
 		select {
@@ -48,7 +43,7 @@ func (c *Client) Events(ctx context.Context, heard func(data string)) {
 		case <-ctx.Done():
 		}
 		t.Stop()
-		wait = min(2*wait, eventsLongestWait)
+		wait = min(2*wait, c.longestWait)
 	}
 }
 

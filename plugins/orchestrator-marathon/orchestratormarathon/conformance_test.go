@@ -90,6 +90,9 @@ func TestConformanceOverTheWire(t *testing.T) {
 }
 
 func TestConformanceAsAProcess(t *testing.T) {
+	if raceEnabled {
+		t.Skip("starting a process takes a second with the race detector, and nothing runs in it that does not run over the wire")
+	}
 	_, fixture := story(t, marathontest.Options{})
 	self, err := os.Executable()
 	if err != nil {

@@ -3,6 +3,7 @@ package orchestratormarathon_test
 import (
 	"context"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -476,5 +477,56 @@ func TestCancelOutlastsAChangeOfLeader(t *testing.T) {
 	}
 	if m.Running() > 0 {
 		t.Error("it is still under way")
+	}
+}
+
+func TestTheEventStreamIsTakenUpAgain(t *testing.T) {
+	m := start(t, marathontest.Options{})
+	add(t, m, "/a", "r/a:2", nil)
+	o := configureWith(t, block{"events": true, "poll_interval": "1m"}, m.MarathonURL(), quick())
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- o.Deploy(ctx, request("op", "/a", "r/a:1"), func(orchestrator.Event) {}) }()
+	listening := func() bool { return m.Streams() > 0 }
+	for range 2 {
+		if err := m.Wait(ctx, listening); err != nil {
+			t.Fatal(err)
+		}
+		m.Disconnect()
+	}
+	if err := m.Wait(ctx, listening); err != nil {
+		t.Fatal(err)
+	}
+	m.Settle(time.Minute)
+	for len(done) == 0 && ctx.Err() == nil {
+		m.Step() // events that say nothing new wake as well
+		m.Emit("status_update_event", map[string]any{"appId": "/a"})
+		runtime.Gosched()
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestALostLeaderIsWaitedFor(t *testing.T) {
+	for _, p := range []marathontest.Profile{marathontest.Profile13, marathontest.Profile1_11} {
+		m := start(t, marathontest.Options{Profile: p})
+		add(t, m, "/a", "r/a:2", nil)
+		var got told
+		lose := meddle(m, m.LoseLeader)
+		err := configure(t, m, nil).Deploy(t.Context(), request("op", "/a", "r/a:1"), func(e orchestrator.Event) {
+			got.emit(e)
+			lose(e)
+			if e.Log != nil && strings.Contains(e.Log.Message, "current leader") {
+				m.ElectLeader("10.0.0.7:8080")
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.logs) != 2 || got.logs[1] != "Marathon answers again" {
+			t.Errorf("logs: %q", got.logs)
+		}
 	}
 }

@@ -1,0 +1,5 @@
+//go:build !race
+
+package orchestratormarathon_test
+
+const raceEnabled = false
