@@ -397,32 +397,53 @@ func TestAStandbyIsAsGoodAsTheLeader(t *testing.T) {
 	}
 }
 
-func TestEventsWakeTheFollowing(t *testing.T) {
-	for _, trouble := range []func(m *marathontest.Server){
-		func(*marathontest.Server) {},
-		func(m *marathontest.Server) { m.ReorderEvents(true) },
-		func(m *marathontest.Server) { m.DropEvents(1) },
-	} {
-		m := start(t, marathontest.Options{Auto: &marathontest.Auto{Speed: 100}})
-		trouble(m)
-		add(t, m, "/a", "r/a:2", nil)
-		o := configureWith(t, block{"events": true, "poll_interval": "1m"}, m.MarathonURL(), quick())
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-		err := o.Deploy(ctx, request("op", "/a", "r/a:1"), func(e orchestrator.Event) {
-			if e.Accepted != nil {
-				go func() { // the stream may begin after the last event: another one follows
-					for m.Wait(ctx, func() bool { return m.Streams() > 0 && m.Running() == 0 }) == nil && ctx.Err() == nil {
-						m.Emit("status_update_event", map[string]any{"appId": "/a"})
-						time.Sleep(time.Millisecond)
-					}
-				}()
-			}
-		})
-		cancel()
-		if err != nil {
-			t.Fatal(err)
-		}
+// listenTo deploys with an interval so long that only events can end it in time, and lets do happen meanwhile.
+func listenTo(t *testing.T, m *marathontest.Server, do func(ctx context.Context)) {
+	t.Helper()
+	add(t, m, "/a", "r/a:2", nil)
+	o := configureWith(t, block{"events": true, "poll_interval": "1m"}, m.MarathonURL(), quick())
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- o.Deploy(ctx, request("op", "/a", "r/a:1"), func(orchestrator.Event) {}) }()
+	do(ctx)
+	if err := m.Wait(ctx, func() bool { return m.Streams() > 0 }); err != nil {
+		t.Fatal(err)
 	}
+	m.Settle(time.Minute)
+	for len(done) == 0 && ctx.Err() == nil {
+		m.Emit("status_update_event", map[string]any{"appId": "/a"}) // one that says nothing new wakes as well
+		runtime.Gosched()
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEventsWakeTheFollowing(t *testing.T) {
+	for name, trouble := range map[string]func(m *marathontest.Server){
+		"as they come":   func(*marathontest.Server) {},
+		"out of order":   func(m *marathontest.Server) { m.ReorderEvents(true) },
+		"with some lost": func(m *marathontest.Server) { m.DropEvents(3) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := start(t, marathontest.Options{})
+			trouble(m)
+			listenTo(t, m, func(context.Context) {})
+		})
+	}
+}
+
+func TestTheEventStreamIsTakenUpAgain(t *testing.T) {
+	m := start(t, marathontest.Options{})
+	listenTo(t, m, func(ctx context.Context) {
+		for range 2 {
+			if err := m.Wait(ctx, func() bool { return m.Streams() > 0 }); err != nil {
+				t.Error(err)
+			}
+			m.Disconnect()
+		}
+	})
 }
 
 func TestARefusedEventStreamDoesNotMatter(t *testing.T) {
@@ -477,35 +498,6 @@ func TestCancelOutlastsAChangeOfLeader(t *testing.T) {
 	}
 	if m.Running() > 0 {
 		t.Error("it is still under way")
-	}
-}
-
-func TestTheEventStreamIsTakenUpAgain(t *testing.T) {
-	m := start(t, marathontest.Options{})
-	add(t, m, "/a", "r/a:2", nil)
-	o := configureWith(t, block{"events": true, "poll_interval": "1m"}, m.MarathonURL(), quick())
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- o.Deploy(ctx, request("op", "/a", "r/a:1"), func(orchestrator.Event) {}) }()
-	listening := func() bool { return m.Streams() > 0 }
-	for range 2 {
-		if err := m.Wait(ctx, listening); err != nil {
-			t.Fatal(err)
-		}
-		m.Disconnect()
-	}
-	if err := m.Wait(ctx, listening); err != nil {
-		t.Fatal(err)
-	}
-	m.Settle(time.Minute)
-	for len(done) == 0 && ctx.Err() == nil {
-		m.Step() // events that say nothing new wake as well
-		m.Emit("status_update_event", map[string]any{"appId": "/a"})
-		runtime.Gosched()
-	}
-	if err := <-done; err != nil {
-		t.Fatal(err)
 	}
 }
 
