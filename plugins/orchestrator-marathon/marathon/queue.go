@@ -15,11 +15,11 @@ type Queued struct {
 	SecondsLeft int
 	// Processed counts the offers that were looked at, Unused those that did not fit; -1 where Marathon does not tell.
 	Processed, Unused int
-	// Rejects say why offers did not fit.
+	// Rejects say why the last offers did not fit.
 	Rejects []Reject
 }
 
-// Reject is a reason why offers did not fit.
+// Reject is a reason why offers did not fit: Declined of Processed for this one.
 type Reject struct {
 	Reason    string `json:"reason"`
 	Declined  int    `json:"declined"`
@@ -39,10 +39,9 @@ func (q *Queued) UnmarshalJSON(data []byte) error {
 			Overdue         bool
 		}
 		ProcessedOffersSummary *struct {
-			ProcessedOffersCount       int
-			UnusedOffersCount          int
-			RejectSummaryLastOffers    []Reject
-			RejectSummaryLaunchAttempt []Reject
+			ProcessedOffersCount    int
+			UnusedOffersCount       int
+			RejectSummaryLastOffers []Reject
 		}
 	}
 	if err := json.Unmarshal(data, &v); err != nil {
@@ -54,9 +53,6 @@ func (q *Queued) UnmarshalJSON(data []byte) error {
 	}
 	if s := v.ProcessedOffersSummary; s != nil {
 		q.Processed, q.Unused, q.Rejects = s.ProcessedOffersCount, s.UnusedOffersCount, s.RejectSummaryLastOffers
-		if len(q.Rejects) == 0 {
-			q.Rejects = s.RejectSummaryLaunchAttempt
-		}
 	}
 	return nil
 }

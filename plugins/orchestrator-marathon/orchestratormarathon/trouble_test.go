@@ -47,13 +47,13 @@ func TestADeploymentThatDoesNotGetThereIsExplained(t *testing.T) {
 			"no offers",
 			marathontest.Behaviour{NoOffers: true},
 			nil,
-			fault.Unhealthy, "instances wait for an offer of resources; of", 0,
+			fault.Unhealthy, "instances wait for an offer of resources; of the last 3", 0,
 		},
 		{
 			"no offers, with reasons",
 			marathontest.Behaviour{NoOffers: true},
 			nil,
-			fault.Unhealthy, "none fitted, for want of CPUs (3)", 0,
+			fault.Unhealthy, "none has fitted, for want of CPUs (3)", 0,
 		},
 		{
 			"slow",
@@ -519,6 +519,24 @@ func TestALostLeaderIsWaitedFor(t *testing.T) {
 		}
 		if len(got.logs) != 2 || got.logs[1] != "Marathon answers again" {
 			t.Errorf("logs: %q", got.logs)
+		}
+	}
+}
+
+func TestNothingIsToldTwice(t *testing.T) {
+	for _, b := range []marathontest.Behaviour{{NoOffers: true}, {Slow: time.Hour}, {CrashLoop: true}} {
+		m := start(t, marathontest.Options{})
+		add(t, m, "/a", "r/a:2", nil)
+		b.Tag = "1"
+		m.Script(b)
+		req := request("op", "/a", "r/a:1")
+		req.Timeout = 10 * time.Minute
+		var got told
+		if err := configure(t, m, block{"crash_loop_failures": 30}).Deploy(t.Context(), req, got.emit); err == nil {
+			t.Fatal("it succeeded")
+		}
+		if n := len(got.progress); n > 100 {
+			t.Errorf("%+v: %d messages of progress", b, n)
 		}
 	}
 }

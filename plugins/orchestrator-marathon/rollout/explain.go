@@ -76,22 +76,34 @@ func blockers(app string, v *View) string {
 	return ""
 }
 
-// explainQueue says why instances are not launched.
+// explainQueue says why instances are not launched. It names no number that grows while nothing happens: each change of
+// the words is told.
 func explainQueue(q marathon.Queued) string {
 	if !q.Overdue && q.SecondsLeft > 0 {
-		return fmt.Sprintf("%s %d s before the next try, because of failures", instances(q.Count, " waits", " wait"), q.SecondsLeft)
+		return fmt.Sprintf("%s for the next try, %s from now, because of failures", instances(q.Count, " waits", " wait"), about(q.SecondsLeft))
 	}
-	if q.Processed < 0 {
-		return instances(q.Count, " waits", " wait") + " for an offer of resources"
+	text := instances(q.Count, " waits", " wait") + " for an offer of resources"
+	reasons, of := rejections(q.Rejects)
+	switch {
+	case q.Processed < 0:
+		return text
+	case q.Processed == 0:
+		return text + "; none has come yet"
+	case reasons == "":
+		return text + "; none of those that came has fitted"
 	}
-	if q.Processed == 0 {
-		return instances(q.Count, " waits", " wait") + " for an offer of resources; none has come yet"
+	return fmt.Sprintf("%s; of the last %d none has fitted, for want of %s", text, of, reasons)
+}
+
+// about is a number of seconds, roughly.
+func about(seconds int) string {
+	switch {
+	case seconds <= 10:
+		return "some seconds"
+	case seconds <= 60:
+		return "up to a minute"
 	}
-	reasons := rejections(q.Rejects)
-	if reasons == "" {
-		return fmt.Sprintf("%s for an offer of resources; of %d none fitted", instances(q.Count, " waits", " wait"), q.Processed)
-	}
-	return fmt.Sprintf("%s for an offer of resources; of %d none fitted, for want of %s", instances(q.Count, " waits", " wait"), q.Processed, reasons)
+	return fmt.Sprintf("up to %d minutes", (seconds+59)/60)
 }
 
 // reasonWords puts Marathon's reasons for declining an offer in words.
@@ -108,24 +120,25 @@ var reasonWords = map[string]string{
 	"DeclinedScarceResources":         "an agent without GPUs, which are kept for others",
 }
 
-// rejections lists the reasons why offers did not fit, the most frequent first.
-func rejections(rejects []marathon.Reject) string {
+// rejections lists the reasons why the last offers did not fit, the most frequent first, and how many offers these were.
+func rejections(rejects []marathon.Reject) (words string, of int) {
 	var hit []marathon.Reject
 	for _, r := range rejects {
+		of = max(of, r.Processed)
 		if r.Declined > 0 {
 			hit = append(hit, r)
 		}
 	}
 	sort.SliceStable(hit, func(i, j int) bool { return hit[i].Declined > hit[j].Declined })
-	var words []string
+	var list []string
 	for _, r := range hit {
 		w := reasonWords[r.Reason]
 		if w == "" {
 			w = marathon.Printable(r.Reason)
 		}
-		words = append(words, fmt.Sprintf("%s (%d)", w, r.Declined))
+		list = append(list, fmt.Sprintf("%s (%d)", w, r.Declined))
 	}
-	return strings.Join(words, ", ")
+	return strings.Join(list, ", "), of
 }
 
 // failureText says how a task ended.

@@ -159,13 +159,13 @@ func TestQueueInWords(t *testing.T) {
 		q    marathon.Queued
 		want string
 	}{
-		{marathon.Queued{Count: 2, SecondsLeft: 7}, "2 instances wait 7 s before the next try, because of failures"},
+		{marathon.Queued{Count: 2, SecondsLeft: 7}, "2 instances wait for the next try, some seconds from now, because of failures"},
 		{marathon.Queued{Count: 1, Overdue: true, Processed: -1}, "1 instance waits for an offer of resources"},
 		{marathon.Queued{Count: 1, Overdue: true}, "none has come yet"},
-		{marathon.Queued{Count: 1, Overdue: true, Processed: 4}, "of 4 none fitted"},
+		{marathon.Queued{Count: 1, Overdue: true, Processed: 4}, "none of those that came has fitted"},
 		{
-			marathon.Queued{Count: 1, Overdue: true, Processed: 4, Rejects: []marathon.Reject{{Reason: "InsufficientMemory", Declined: 1}, {Reason: "UnfulfilledConstraint", Declined: 3}, {Reason: "New\x1b", Declined: 1}, {Reason: "InsufficientCpus"}}},
-			"for want of an agent that fulfils the constraints (3), memory (1), New\ufffd (1)",
+			marathon.Queued{Count: 1, Overdue: true, Processed: 4, Rejects: []marathon.Reject{{Reason: "InsufficientMemory", Declined: 1, Processed: 5}, {Reason: "UnfulfilledConstraint", Declined: 3}, {Reason: "New\x1b", Declined: 1}, {Reason: "InsufficientCpus"}}},
+			"of the last 5 none has fitted, for want of an agent that fulfils the constraints (3), memory (1), New\ufffd (1)",
 		},
 	} {
 		if got := explainQueue(c.q); !strings.Contains(got, c.want) {
