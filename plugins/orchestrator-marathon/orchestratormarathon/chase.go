@@ -107,6 +107,23 @@ func (s *server) look(ctx context.Context, c *chase) (*rollout.View, error) {
 	return v, nil
 }
 
+// overtime is how much longer than the time limit a look may take, with all of its repetitions.
+const overtime = 5 * time.Second
+
+// lookInTime looks, and gives the look up when the time limit has passed.
+func (s *server) lookInTime(ctx context.Context, c *chase) (*rollout.View, error) {
+	if c.timeout <= 0 {
+		return s.look(ctx, c)
+	}
+	short, cancel := context.WithTimeout(ctx, max(0, c.timeout-s.now().Sub(c.began))+overtime)
+	defer cancel()
+	v, err := s.look(short, c)
+	if err != nil && ctx.Err() == nil && short.Err() != nil {
+		return nil, fault.New(fault.Unavailable, "Marathon at %s does not answer in time", s.client.URL())
+	}
+	return v, err
+}
+
 // settleFor is how long an own deployment may stay listed after all of its apps are healthy.
 const settleFor = 30 * time.Second
 
@@ -118,7 +135,7 @@ func (s *server) follow(ctx context.Context, c *chase) error {
 	var blind blindness
 	var settled time.Time
 	for {
-		v, err := s.look(ctx, c)
+		v, err := s.lookInTime(ctx, c)
 		if ctx.Err() != nil {
 			return c.left(ctx)
 		}

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -267,5 +269,17 @@ func TestACertificateOfAnUnknownAuthorityIsNamed(t *testing.T) {
 	_, err = configureWith(t, nil, strings.Replace(srv.URL, "https:", "http:", 1), quick()).Probe(t.Context())
 	if f := fault.Of(err); f == nil {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestThePageForUsersNamesEveryAttribute(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "marathon.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range orchestratormarathon.Plugin().Describe().Schema.Attributes {
+		if !strings.Contains(string(page), "`"+a.Name+"`") {
+			t.Errorf("docs/marathon.md says nothing of %s", a.Name)
+		}
 	}
 }

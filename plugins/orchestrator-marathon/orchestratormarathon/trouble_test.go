@@ -540,3 +540,21 @@ func TestNothingIsToldTwice(t *testing.T) {
 		}
 	}
 }
+
+// The time limit holds although a request may take longer.
+func TestAHangingMarathonDoesNotOutlastTheTimeLimit(t *testing.T) {
+	t.Parallel() // it waits
+	m := start(t, marathontest.Options{})
+	add(t, m, "/a", "r/a:2", nil)
+	o := configureWith(t, block{"timeout": "1h", "retries": 10, "poll_interval": "5ms"}, m.MarathonURL(), quick())
+	req := request("op", "/a", "r/a:1")
+	req.Timeout = 50 * time.Millisecond
+	err := o.Deploy(t.Context(), req, func(e orchestrator.Event) {
+		if e.Accepted != nil {
+			m.Inject(marathontest.Fault{Method: "GET", Times: -1, Kind: marathontest.FaultHang})
+		}
+	})
+	if f := fault.Of(err); f == nil || f.Code != fault.Indeterminate || len(f.Deployments) != 1 {
+		t.Errorf("got %v", err)
+	}
+}
