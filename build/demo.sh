@@ -33,7 +33,7 @@ run rollback sandbox status
 # A release that never becomes healthy: everything is put back.
 run rollback sandbox up --fail frontend@10-master
 failed=0
-run rollback apply --to -2 --auto-approve --quiet || failed=$?
+run rollback apply --to -1 --auto-approve --quiet || failed=$?
 [ "$failed" -eq 3 ] || { echo "demo: the broken release should have been put back (exit code 3), not $failed" >&2; exit 1; }
 run rollback status
 

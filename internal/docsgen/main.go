@@ -10,6 +10,7 @@ import (
 	"github.com/rollback-project/rollback/plugins/notify-file/notifyfile"
 	"github.com/rollback-project/rollback/plugins/notify-slack/notifyslack"
 	"github.com/rollback-project/rollback/plugins/orchestrator-file/orchestratorfile"
+	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/orchestratormarathon"
 	"github.com/rollback-project/rollback/plugins/registry-docker/registrydocker"
 	"github.com/rollback-project/rollback/plugins/registry-file/registryfile"
 	"github.com/rollback-project/rollback/sdk/schema"
@@ -40,7 +41,7 @@ func pages() map[string]string {
 // descriptions are those of the built-in plugins.
 func descriptions() []schema.Description {
 	return []schema.Description{
-		registrydocker.Plugin().Describe(), notifyslack.Plugin().Describe(),
+		registrydocker.Plugin().Describe(), orchestratormarathon.Plugin().Describe(), notifyslack.Plugin().Describe(),
 		registryfile.Plugin().Describe(), orchestratorfile.Plugin().Describe(), notifyfile.Plugin().Describe(),
 	}
 }

@@ -141,6 +141,11 @@ repo "frontend" {
   depends_on = ["backend-a", "backend-b", "backend-c"]
 }
 
+# A release that is well takes a few seconds here; one that is not is given up after this long, and everything put back.
+apply {
+  timeout = "20s"
+}
+
 guard "not too many" {
   condition     = length(plan.changes) <= 20
   error_message = "More than 20 apps would change: split the rollback."
