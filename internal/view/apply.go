@@ -68,9 +68,9 @@ func (p *Progress) Event(e event.Event) {
 			p.progress(e)
 		}
 	case event.ApplyComplete:
-		p.note("%s: %s after %s", p.l.Paint.Bold(term.Clean(e.App)), p.l.Paint.Green("Healthy"), p.since(e))
+		p.note("%s %s: %s after %s", p.l.Paint.Green(p.l.sym("✓", "ok")), p.l.Paint.Bold(term.Clean(e.App)), p.l.Paint.Green("Healthy"), p.since(e))
 	case event.ApplyErrored:
-		p.line("%s: %s: %s", p.l.Paint.Bold(term.Clean(e.App)), p.l.Paint.BoldRed("Failed"), term.Clean(e.Message))
+		p.line("%s %s: %s: %s", p.l.Paint.Red(p.l.sym("✗", "X")), p.l.Paint.Bold(term.Clean(e.App)), p.l.Paint.BoldRed("Failed"), term.Clean(e.Message))
 	case event.RestoreStart:
 		p.last = map[string]progressLine{}
 		p.line("\n%s", p.l.Paint.Yellow(term.Clean(e.Message)))

@@ -21,7 +21,7 @@ func Diagnostics(w io.Writer, l Look, ds diag.Diagnostics) {
 	compact := l.CompactWarnings && !ds.HasErrors()
 	for _, d := range sorted {
 		if compact {
-			fmt.Fprintf(w, "- %s\n  %s\n", d.Summary, place(d))
+			fmt.Fprintf(w, "- %s\n  %s\n", term.Clean(d.Summary), term.Clean(place(d)))
 			continue
 		}
 		writeDiagnostic(w, l, d)

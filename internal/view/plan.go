@@ -215,7 +215,7 @@ func planNext(w io.Writer, l Look, p *plan.Plan, next PlanNext) {
 	}
 	fmt.Fprintln(w)
 	if next.Saved != "" {
-		fmt.Fprintf(w, "Saved the plan to: %s\n\nTo perform exactly these actions, run the following command to apply:\n    rollback apply %s\n", next.Saved, quoteArg(next.Saved))
+		fmt.Fprintf(w, "Saved the plan to: %s\n\nTo perform exactly these actions, run the following command to apply:\n    rollback apply %s\n", term.Clean(next.Saved), quoteArg(next.Saved))
 		return
 	}
 	fmt.Fprintf(w, "Note: You did not use --out to save this plan, so rollback cannot guarantee to take\nexactly these actions if you run the following command now:\n    rollback apply%s --env %s --to %s\n", l.policyFlag(), quoteArg(p.Environment), quoteArg(p.To))

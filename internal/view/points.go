@@ -126,7 +126,7 @@ func (g *Grid) dateHead(date string, year *string) []string {
 	if !g.short {
 		return []string{term.Clean(date)}
 	}
-	lines := []string{"", date, ""}
+	lines := []string{"", term.Clean(date), ""}
 	if at, err := time.Parse(time.DateOnly, date); err == nil {
 		lines = []string{at.Format("2006"), at.Format("01-02"), ""}
 	} else if at, err := time.Parse(time.RFC3339, date); err == nil {
@@ -383,7 +383,7 @@ func notes(w io.Writer, l Look, m point.Matrix) {
 	}
 	for i, n := range all {
 		if i == mostNotes {
-			fmt.Fprintf(w, "… and %d more\n", len(all)-mostNotes)
+			fmt.Fprintf(w, "%s and %d more\n", l.sym("…", "..."), len(all)-mostNotes)
 			break
 		}
 		fmt.Fprintln(w, n)
