@@ -10,6 +10,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
 	"github.com/rollback-project/rollback/sdk/fault"
 )
 
@@ -61,6 +62,10 @@ func ReadCLI(want string) (Cluster, error) {
 		}
 	}
 	files, err := filepath.Glob(filepath.Join(root, "clusters", "*", "dcos.toml"))
+	if err == nil && len(files) == 0 && want == Attached {
+		// Before it knew several clusters, the command kept its only one here.
+		files, err = filepath.Glob(filepath.Join(root, "dcos.toml"))
+	}
 	if err != nil || len(files) == 0 {
 		return Cluster{}, fault.New(fault.Invalid, "dcos_cluster: there are no clusters in %s", root).On(root).
 			WithHint("Set one up with dcos cluster setup, or write url or dcos_url instead.")
@@ -71,10 +76,9 @@ func ReadCLI(want string) (Cluster, error) {
 	for _, file := range files {
 		dir := filepath.Dir(file)
 		var c cliFile
-		if err := parseCLI(file, &c); err != nil {
-			return Cluster{}, err
-		}
-		names = append(names, c.Cluster.Name)
+		// A file that cannot be read may be of a cluster that nobody wants; if it is the one, opening it says what is wrong.
+		_ = parseCLI(file, &c)
+		names = append(names, marathon.Printable(c.Cluster.Name))
 		_, noMark := os.Stat(filepath.Join(dir, Attached)) //nolint:gosec // the folder is the user's own to choose
 		if want == Attached && (noMark == nil || len(files) == 1) || want != Attached && (c.Cluster.Name == want || filepath.Base(dir) == want) {
 			hits = append(hits, file)
@@ -115,6 +119,9 @@ func openCLI(file string) (Cluster, error) {
 		if out.Marathon, err = address(c.Marathon.URL); err != nil {
 			return out, fault.New(fault.Invalid, "read the dcos command's configuration: marathon.url in %s is no URL", file).On(file)
 		}
+	}
+	if verify := os.Getenv("DCOS_SSL_VERIFY"); verify != "" {
+		c.Core.SSLVerify = verify
 	}
 	switch v := c.Core.SSLVerify.(type) {
 	case bool:

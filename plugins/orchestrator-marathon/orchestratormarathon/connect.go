@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/dcos"
@@ -24,7 +25,30 @@ type access struct {
 	// identity is as whom we come; "" when anonymous or not known.
 	identity string
 	// secrets must not appear in messages.
-	secrets []string
+	secrets *secrets
+}
+
+// secrets are what must not appear in messages; tokens come to them as they are given out.
+type secrets struct {
+	mu  sync.Mutex
+	all []string
+}
+
+// add takes one more. Short ones would take common words out of messages.
+func (s *secrets) add(secret string) {
+	if len(secret) < 4 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, secret, "(sensitive value)")
+}
+
+// hide takes them out of a text.
+func (s *secrets) hide(text string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.NewReplacer(s.all...).Replace(text)
 }
 
 // connect makes of the block, and of what the host grants, how to speak to Marathon.
@@ -45,21 +69,10 @@ func connect(s settings, rt schema.Runtime, o Options) (*marathon.Client, string
 		Concurrency: parallel,
 		UserAgent:   rt.UserAgent,
 		Now:         o.Now,
-		Redact:      hide(a.secrets),
+		Redact:      a.secrets.hide,
 		Logger:      rt.Logger,
 	})
 	return client, a.identity, nil
-}
-
-// hide takes secrets out of texts.
-func hide(secrets []string) func(string) string {
-	var pairs []string
-	for _, s := range secrets {
-		if len(s) >= 4 {
-			pairs = append(pairs, s, "(sensitive value)")
-		}
-	}
-	return strings.NewReplacer(pairs...).Replace
 }
 
 // enter chooses the way to log in.
@@ -93,7 +106,7 @@ func enter(s settings, rt schema.Runtime, now func() time.Time, parallel int) (a
 	if err != nil {
 		return access{}, err
 	}
-	a := access{base: s.at, transport: marathon.NewTransport(conf, parallel)}
+	a := access{base: s.at, transport: marathon.NewTransport(conf, parallel), secrets: &secrets{}}
 	if s.cluster == nil {
 		a.plain(s, token)
 		return a, nil
@@ -105,10 +118,12 @@ func enter(s settings, rt schema.Runtime, now func() time.Time, parallel int) (a
 func (a *access) plain(s settings, token string) {
 	switch {
 	case given(s.Username):
-		a.identity, a.secrets = *s.Username, []string{*s.Password}
+		a.identity = *s.Username
+		a.secrets.add(*s.Password)
 		a.transport = sealed{inner: a.transport, to: s.at, seal: func(r *http.Request) { r.SetBasicAuth(*s.Username, *s.Password) }}
 	case token != "":
-		a.identity, a.secrets = dcos.UIDOf(token), []string{token}
+		a.identity = dcos.UIDOf(token)
+		a.secrets.add(token)
 		a.transport = sealed{inner: a.transport, to: s.at, seal: func(r *http.Request) { r.Header.Set("Authorization", "token="+token) }}
 	}
 }
@@ -117,18 +132,20 @@ func (a *access) plain(s settings, token string) {
 func (a *access) cluster(s settings, workDir, token string, now func() time.Time) error {
 	switch {
 	case given(s.Username):
-		a.identity, a.secrets = *s.Username, []string{*s.Password}
-		a.transport = dcos.New(a.transport, s.cluster, "", a.identity, dcos.Password(*s.Username, *s.Password))
+		a.identity = *s.Username
+		a.secrets.add(*s.Password)
+		a.transport = dcos.New(a.transport, s.cluster, "", a.identity, dcos.Password(*s.Username, *s.Password), a.secrets.add)
 	case given(s.ServiceAccountFile), given(s.ServiceAccount):
 		who, err := readAccount(s, workDir)
 		if err != nil {
 			return err
 		}
 		a.identity = who.UID
-		a.transport = dcos.New(a.transport, s.cluster, "", a.identity, who.Credentials(now))
+		a.transport = dcos.New(a.transport, s.cluster, "", a.identity, who.Credentials(now), a.secrets.add)
 	case token != "":
-		a.identity, a.secrets = dcos.UIDOf(token), []string{token}
-		a.transport = dcos.New(a.transport, s.cluster, token, a.identity, nil)
+		a.identity = dcos.UIDOf(token)
+		a.secrets.add(token)
+		a.transport = dcos.New(a.transport, s.cluster, token, a.identity, nil, a.secrets.add)
 	}
 	return nil
 }
@@ -141,7 +158,7 @@ type sealed struct {
 }
 
 func (t sealed) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Scheme == t.to.Scheme && req.URL.Host == t.to.Host {
+	if dcos.SameServer(req.URL, t.to) {
 		req = req.Clone(req.Context())
 		t.seal(req)
 	}
