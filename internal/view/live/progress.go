@@ -169,21 +169,46 @@ func (b *board) take(e event.Event) {
 // spinners are the frames of the sign that something goes on.
 var spinners = []string{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"}
 
-// View draws the apps that are under way, as many as fit.
+// View draws the apps that are under way, as many as fit, in columns.
 func (b board) View() tea.View {
-	var lines []string
-	most := max(b.height-2, 1)
-	for i, r := range b.rows {
-		if i == most-1 && len(b.rows) > most {
-			lines = append(lines, fmt.Sprintf("  and %d more", len(b.rows)-i))
-			break
+	shown := b.rows
+	if most := max(b.height-2, 1); len(shown) > most {
+		shown = shown[:most-1]
+	}
+	var table [][]string
+	var widths [columns]int
+	for _, r := range shown {
+		cells := b.cells(r)
+		for i, c := range cells {
+			widths[i] = max(widths[i], ansi.StringWidth(c))
 		}
-		lines = append(lines, ansi.Truncate(b.line(r), max(b.look.Width-1, 1), ""))
+		table = append(table, cells[:])
+	}
+	var lines []string
+	for _, cells := range table {
+		lines = append(lines, ansi.Truncate(aligned(cells, widths), max(b.look.Width-1, 1), ""))
+	}
+	if hidden := len(b.rows) - len(shown); hidden > 0 {
+		lines = append(lines, fmt.Sprintf("  and %d more", hidden))
 	}
 	return tea.NewView(strings.Join(lines, "\n"))
 }
 
-func (b board) line(r row) string {
+// columns are: sign and name, what is done, ready instances, time, message.
+const columns = 5
+
+// aligned joins cells; a column in which no row has anything is left out.
+func aligned(cells []string, widths [columns]int) string {
+	line := ""
+	for i, c := range cells {
+		if widths[i] > 0 {
+			line += c + strings.Repeat(" ", widths[i]-ansi.StringWidth(c)+2)
+		}
+	}
+	return strings.TrimRight(line, " ")
+}
+
+func (b board) cells(r row) [columns]string {
 	spin := "*"
 	if b.look.Unicode {
 		spin = spinners[b.frame%len(spinners)]
@@ -196,13 +221,13 @@ func (b board) line(r row) string {
 	case r.to == "":
 		what = "deploying"
 	}
-	text := fmt.Sprintf("%s %s  %s", paint.Cyan(spin), paint.Bold(term.Clean(r.app)), what)
+	ready, message := "", ""
 	if r.total > 0 {
-		text += fmt.Sprintf("  %d of %d ready", r.ready, r.total)
+		ready = fmt.Sprintf("%d of %d ready", r.ready, r.total)
 	}
-	text += "  " + paint.Dim(view.Seconds(b.now().Sub(r.began).Truncate(time.Second)))
 	if r.message != "" {
-		text += "  " + paint.Dim(term.Clean(r.message))
+		message = paint.Dim(term.Clean(r.message))
 	}
-	return text
+	elapsed := view.Seconds(b.now().Sub(r.began).Truncate(time.Second))
+	return [columns]string{paint.Cyan(spin) + " " + paint.Bold(term.Clean(r.app)), what, ready, paint.Dim(elapsed), message}
 }
