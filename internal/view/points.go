@@ -102,6 +102,10 @@ func NewGrid(l Look, m point.Matrix, at int) Grid {
 		g.first++
 		g.widths = g.widths[1:]
 	}
+	// The column that begins the year may not have fitted: the first one shown says it then.
+	for i := g.first - 1; g.short && i >= 0 && g.heads[g.first][0] == ""; i-- {
+		g.heads[g.first][0] = g.heads[i][0]
+	}
 	return g
 }
 
