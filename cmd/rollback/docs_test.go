@@ -23,6 +23,9 @@ func TestTheCommandsOfTheDocumentsWork(t *testing.T) {
 	var scripts []string
 	dir := t.TempDir()
 	for _, page := range append(pages, "../../README.md") {
+		if filepath.Base(page) == "plugin-authors.md" {
+			continue // its commands build a plugin: sdk/host tests them
+		}
 		raw, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
