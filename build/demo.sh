@@ -17,7 +17,12 @@ trap finish EXIT
 
 # run shows a command as one would type it, and runs it.
 run() {
-  printf '\n$ %s\n' "$*"
+  local shown="" word
+  for word in "$@"; do
+    [[ $word != *" "* ]] || word="'$word'"
+    shown+=" $word"
+  done
+  printf '\n$%s\n' "$shown"
   "$@"
 }
 

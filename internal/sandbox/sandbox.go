@@ -106,7 +106,12 @@ func Serve(ctx context.Context, o Options, ready func(State)) error {
 		return err
 	}
 	control := serve(controlLn, controlHandler(s, m, stop))
-	defer control.Close()
+	defer func() {
+		// Whoever has asked it to stop gets the answer first.
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = control.Shutdown(last)
+	}()
 	if err := s.save(o.Dir); err != nil {
 		return err
 	}
