@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/rollback-project/rollback/core/policy/function"
 	"github.com/rollback-project/rollback/core/policy/source"
@@ -209,6 +210,12 @@ func (l *loader) apply() {
 	oneOf(a, "on_failure", &p.OnFailure, Restore, Stop)
 	a.boolean("allow_forward", &p.AllowForward)
 	oneOf(a, "config", &p.Config, Current, AsDeployed)
+	if p.Config == AsDeployed {
+		if r, ok := a.read("config", cty.String); ok {
+			// Taking it for "current" would leave a configuration behind that does not fit its image.
+			r.problem(r.at(), "Not in this version", `This version goes back with images only: config = "as_deployed" will come. Leave it out, or say "current".`)
+		}
+	}
 }
 
 // stateKinds are the kinds of state that this version has.

@@ -1,0 +1,3 @@
+apply {
+  config = "as_deployed" # ERROR: Not in this version: will come
+}
