@@ -31,7 +31,12 @@ func (r *run) fail(ctx context.Context, cause error) Result {
 		}
 		return Result{Outcome: event.NeedsPerson, Err: cause}
 	}
-	r.emit(event.Event{Type: event.RestoreStart, Message: "Putting everything back: " + cause.Error()})
+	why := cause.Error()
+	if errors.Is(cause, errInterrupted) {
+		// What broke off with it is no news to who has stopped it.
+		why = errInterrupted.Error()
+	}
+	r.emit(event.Event{Type: event.RestoreStart, Message: "Putting everything back: " + why})
 	err := r.restore(ctx)
 	switch {
 	case err == nil:

@@ -73,7 +73,8 @@ func (p *Progress) Event(e event.Event) {
 		p.line("%s %s: %s: %s", p.l.Paint.Red(p.l.sym("✗", "X")), p.l.Paint.Bold(term.Clean(e.App)), p.l.Paint.BoldRed("Failed"), term.Clean(e.Message))
 	case event.RestoreStart:
 		p.last = map[string]progressLine{}
-		p.line("\n%s", p.l.Paint.Yellow(term.Clean(e.Message)))
+		// Why is said by the app that failed, and again at the end.
+		p.line("\n%s", p.l.Paint.Yellow("Putting everything back."))
 	case event.RestoreComplete:
 		p.line("%s.", p.l.Paint.Green(term.Clean(e.Message)))
 	}
@@ -179,7 +180,7 @@ func standings(w io.Writer, l Look, res apply.Result, todo bool) {
 			running = "runs " + Tag(running)
 		}
 		fmt.Fprintf(w, "  %-9s %s: %s", a.Standing, l.Paint.Bold(term.Clean(a.App)), running)
-		if a.Problem != "" {
+		if todo && a.Problem != "" {
 			fmt.Fprintf(w, " (%s)", term.Clean(a.Problem))
 		}
 		fmt.Fprintln(w)
