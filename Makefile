@@ -42,13 +42,15 @@ build: bin/rollback plugins ## bin/rollback and the stand-alone plugins bin/roll
 # Go knows best what changed, so the targets are phony and Go's cache decides.
 .PHONY: bin/rollback
 bin/rollback:
-	@if [ -d cmd/rollback ]; then $(GO_BUILD) -o $@ ./cmd/rollback; else echo "build: no cmd/rollback yet"; fi
+	@echo "build: $@, with all plugins inside"
+	@$(GO_BUILD) -o $@ ./cmd/rollback
 
 .PHONY: plugins
 plugins: $(PLUGINS:%=bin/rollback-%) ## only the plugins
 
 .PHONY: $(PLUGINS:%=bin/rollback-%)
 $(PLUGINS:%=bin/rollback-%): bin/rollback-%:
+	@echo "build: $@"
 	@$(GO_BUILD) -o $@ ./plugins/$*
 
 .PHONY: generate
