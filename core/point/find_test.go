@@ -92,7 +92,7 @@ func TestAnInstantDoesNotSeeTheRestOfItsDay(t *testing.T) {
 	if diff := cmp.Diff([]string{"a released 2-master", "b gap_filled 8-master"}, got(f.Point)); diff != "" {
 		t.Error(diff)
 	}
-	if w := f.Point.Choices[1].Words; w != "no release at 2019-06-03T12:30:00Z; nearest earlier is 8-master of 2019-06-02 (1 day before)" {
+	if w := f.Point.Choices[1].Words; w != "no release on 2019-06-03 up to 2019-06-03T12:30:00Z; nearest earlier is 8-master of 2019-06-02 (1 day before)" {
 		t.Error(w)
 	}
 }

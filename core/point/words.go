@@ -7,12 +7,17 @@ import (
 	"time"
 )
 
-// on says where a point is: "on 2019-06-01", "at 2019-06-01T10:00:00Z".
+// on says where a point is: "on 2019-06-01", "at 2019-06-01T10:00:00Z", or, for an instant where points are days,
+// "on 2019-06-01 up to 2019-06-01T10:00:00Z".
 func (t *Timeline) on(p *Point) string {
-	if len(p.Date) == len(time.DateOnly) {
+	switch {
+	case len(p.Date) == len(time.DateOnly):
 		return "on " + p.Date
+	case t.byInstant():
+		return "at " + p.Date
+	default:
+		return "on " + p.Date[:len(time.DateOnly)] + " up to " + p.Date
 	}
-	return "at " + p.Date
 }
 
 func (t *Timeline) gap(p *Point) string { return "no release " + t.on(p) }
