@@ -27,10 +27,25 @@ func errorDiagnostic(summary string, err error) diag.Diagnostic {
 	if !strings.HasSuffix(text, ".") {
 		text += "."
 	}
-	if f := fault.Of(err); f != nil && f.Hint != "" && !strings.Contains(text, f.Hint) {
-		text += "\n\n" + f.Hint
+	if f := fault.Of(err); f != nil {
+		if hint := first(f.Hint, usualHints[f.Code]); hint != "" && !strings.Contains(text, hint) {
+			text += "\n\n" + hint
+		}
 	}
 	return diag.Errorf(summary, "%s", text)
+}
+
+// usualHints say what to do where a plugin does not.
+var usualHints = map[fault.Code]string{
+	fault.Busy:    "Wait until that deployment has ended, or end it in the orchestrator; then make a new plan.",
+	fault.Drifted: "Somebody has changed it since: make a new plan.",
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
 }
 
 // interrupted reports whether an error is that of a cancelled command.
