@@ -21,7 +21,7 @@ var handedDown = []string{
 	"http_proxy", "https_proxy", "no_proxy", "all_proxy",
 	"SSL_CERT_FILE", "SSL_CERT_DIR",
 	// Where logins of other tools are kept.
-	"DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "DCOS_DIR", "DCOS_CLUSTER", "KUBECONFIG",
+	"DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "DCOS_DIR", "DCOS_CLUSTER", "DCOS_SSL_VERIFY", "KUBECONFIG",
 }
 
 // handedDownWindows is what a process needs there to start at all.
