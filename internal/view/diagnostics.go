@@ -160,7 +160,7 @@ func wrapDetail(detail string, width int) string {
 	var b strings.Builder
 	for _, line := range strings.Split(detail, "\n") {
 		if !strings.HasPrefix(line, " ") {
-			line = wrap(term.Clean(line), width)
+			line = Wrap(term.Clean(line), width)
 		} else {
 			line = cleanLine(line)
 		}
@@ -169,8 +169,9 @@ func wrapDetail(detail string, width int) string {
 	return b.String()
 }
 
-// wrap breaks at spaces only: a tag or a path that is broken at its hyphens cannot be searched for, nor copied.
-func wrap(line string, width int) string {
+// Wrap breaks a line into lines of at most width columns, at spaces only: a tag or a path that is broken at its hyphens
+// cannot be searched for, nor copied.
+func Wrap(line string, width int) string {
 	w := wordwrap.NewWriter(width)
 	w.Breakpoints = nil
 	_, _ = w.Write([]byte(line)) // into memory

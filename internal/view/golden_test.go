@@ -125,7 +125,7 @@ var at = func(day int) *time.Time {
 }
 
 func everyAction(text string) *plan.Plan {
-	digest := "sha256:0123456789abcdef0123456789abcdef"
+	digest := "sha256:" + text + "0123456789abcdef0123456789abcdef"
 	was := plan.Image{Image: "reg/a:20-master" + text, Tag: "20-master" + text, Digest: digest, Created: at(18)}
 	old := plan.Image{Image: "reg/a:12-master" + text, Tag: "12-master" + text, Created: at(12)}
 	return &plan.Plan{
@@ -220,7 +220,7 @@ func everyEnd(w io.Writer, l Look, text string) {
 	apps := []apply.AppState{
 		{App: "/a" + text, From: "reg/a:2" + text, To: "reg/a:1", Running: "reg/a:1" + text, Standing: apply.Failed, Problem: "unhealthy" + text},
 		{App: "/b", From: "reg/b:2", Standing: apply.Unknown},
-		{App: "/c", From: "reg/c:2", Running: "reg/c@sha256:0123456789abcdef", Standing: apply.Restored},
+		{App: "/c", From: "reg/c:2", Running: "reg/c@sha256:" + text + "0123456789abcdef", Standing: apply.Restored},
 	}
 	end := End{OperationID: "01OP", Environment: "prod" + text, To: "2019-06-12" + text, Duration: 130 * time.Second, Journal: "journal/01OP"}
 	for _, o := range []event.Outcome{event.Nothing, event.Done, event.Refused, event.Restored, event.NeedsPerson, event.Locked, event.Interrupted} {
@@ -286,7 +286,7 @@ func conforms(w io.Writer, l Look, text string) {
 
 func explanation(text string) point.Explanation {
 	return point.Explanation{Repo: "a" + text, Point: "2019-06-12" + text, Words: "released" + text, Problem: "gone" + text, Notes: []string{"not read further" + text}, Candidates: []point.Candidate{
-		{Tag: "12-master" + text, AlsoTags: []string{"v1" + text}, Digest: "sha256:0123456789abcdef", Created: at(12), Verdict: point.Chosen, Words: "chosen" + text},
+		{Tag: "12-master" + text, AlsoTags: []string{"v1" + text}, Digest: "sha256:" + text + "0123456789abcdef", Created: at(12), Verdict: point.Chosen, Words: "chosen" + text},
 		{Tag: "11-master", Created: at(11), Words: "older"},
 		{Tag: "x", Verdict: point.LeftOut, Words: "no date" + text},
 	}}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/dustin/go-humanize"
 
 	"github.com/rollback-project/rollback/core/plan"
@@ -168,14 +169,15 @@ func Age(t, now time.Time) string {
 	return strings.TrimSpace(humanize.RelTime(t, now, "", ""))
 }
 
-// ShortDigest shortens sha256:… to its first twelve digits.
+// ShortDigest shortens sha256:… to its first twelve digits. Digests come from plugins and saved plans: what would
+// steer the terminal is replaced.
 func ShortDigest(digest string) string {
 	const digits = 12
 	_, hex, ok := strings.Cut(digest, ":")
 	if !ok {
 		return ""
 	}
-	return hex[:min(digits, len(hex))]
+	return ansi.Truncate(term.Clean(hex), digits, "")
 }
 
 func planGuards(w io.Writer, l Look, p *plan.Plan) {

@@ -82,6 +82,9 @@ type Grid struct {
 // mostName is the longest repo name that is shown whole, in columns.
 const mostName = 28
 
+// leastCell is what a cell keeps where there is no room at all: a mark and a little of the tag, in columns.
+const leastCell = 4
+
 // NewGrid lays a matrix out in the look's width: with whole tags if all points fit so, else with build numbers, and
 // then with the newest points that fit, or those around the column at (-1: the newest).
 func NewGrid(l Look, m point.Matrix, at int) Grid {
@@ -122,6 +125,8 @@ func (g *Grid) measure() {
 		for _, r := range g.matrix.Rows {
 			g.widths[i] = max(g.widths[i], ansi.StringWidth(g.text(r.Cells[i])))
 		}
+		// A column that does not fit even alone is cut: a line that wraps makes the whole matrix unreadable.
+		g.widths[i] = min(g.widths[i], max(g.look.Width-g.names-len(gutter), leastCell))
 	}
 }
 
@@ -232,6 +237,7 @@ func (g *Grid) line(w io.Writer, name string, cell func(column int) (string, fun
 	b.WriteString(name + strings.Repeat(" ", g.names-ansi.StringWidth(name)))
 	for i, width := range g.widths {
 		text, paint := cell(g.first + i)
+		text = shorten(text, width)
 		fill := strings.Repeat(" ", width-ansi.StringWidth(text))
 		if g.first+i == chosen {
 			if !g.look.Paint.On {
@@ -269,7 +275,7 @@ func Points(w io.Writer, l Look, m point.Matrix, head PointsHead) {
 	notes(w, l, m)
 	fmt.Fprintf(w, "%s, %s.", count(len(m.Dates), "point"), count(len(m.Rows), "repo"))
 	if older, _ := g.Hidden(); older > 0 {
-		fmt.Fprintf(w, " The %d oldest points do not fit in here: see --format choices, or json.", older)
+		fmt.Fprintf(w, "\n%s not shown, for want of width. All of them: --format choices, or json.", count(older, "older point"))
 	}
 	fmt.Fprintln(w)
 }

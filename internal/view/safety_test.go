@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollback-project/rollback/core/event"
@@ -60,4 +61,39 @@ func TestStreamHasEveryTypeOfEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "stream", b.Bytes())
+}
+
+func TestMatrixNeverWrapsHoweverLongATagIs(t *testing.T) {
+	for _, width := range []int{40, 80, 120} {
+		m := longNames()
+		for _, r := range m.Rows {
+			for i := range r.Cells {
+				r.Cells[i].Release.Tag, r.Cells[i].Release.Build = strings.Repeat("a-long-tag-", 11), ""
+			}
+		}
+		var b bytes.Buffer
+		Points(&b, plainLook(width), m, PointsHead{"prod", "master", "UTC"})
+		for _, line := range strings.Split(b.String(), "\n") {
+			if strings.HasPrefix(line, "team/") && ansi.StringWidth(line) > width {
+				t.Errorf("%d columns in %d: %s", ansi.StringWidth(line), width, line)
+			}
+		}
+	}
+}
+
+func TestPointsSaysHowManyAreNotShown(t *testing.T) {
+	for _, c := range []struct {
+		dates int
+		want  string
+	}{
+		{10, "10 points, 2 repos.\n"},
+		{11, "11 points, 2 repos.\n1 older point not shown, for want of width. All of them: --format choices, or json.\n"},
+		{12, "12 points, 2 repos.\n2 older points not shown, for want of width. All of them: --format choices, or json.\n"},
+	} {
+		var b bytes.Buffer
+		Points(&b, plainLook(80), large(2, c.dates), PointsHead{"prod", "master", "UTC"})
+		if !strings.HasSuffix(b.String(), "\n\n"+c.want) {
+			t.Errorf("%d dates: %s", c.dates, b.String())
+		}
+	}
 }

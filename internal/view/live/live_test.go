@@ -11,6 +11,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollback-project/rollback/core/event"
@@ -93,8 +94,8 @@ func TestPickerSaysWhyAPointIsRefusedAndWhatIsHidden(t *testing.T) {
 	m, _ = m.Update(tea.WindowSizeMsg{})
 	m, _ = m.Update(key("home"))
 	m, _ = m.Update(key("enter"))
-	out := m.View().Content
-	for _, want := range []string{"2019-06-01 cannot be chosen: repo-0: too old", "newer", "repos 1 to 8 of 40"} {
+	out := strings.Join(strings.Fields(m.View().Content), " ") // the reason is wrapped
+	for _, want := range []string{"2019-06-01 cannot be chosen: repo-0: too old", "newer", "repos 1 to 6 of 40"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
@@ -208,5 +209,53 @@ func TestProgressDrawsOnAPipeAndEnds(t *testing.T) {
 	one, two := strings.Index(out.String(), "first"), strings.Index(out.String(), "Healthy after 1s")
 	if one < 0 || two < one {
 		t.Errorf("not in order: %q", out.String())
+	}
+}
+
+func TestPickerFitsIntoEightyColumnsAndTwentyFourLines(t *testing.T) {
+	for _, format := range []string{time.DateOnly, time.RFC3339} {
+		for _, mark := range []point.Mark{point.MarkReleased, point.MarkGapFilled, point.MarkRefused} {
+			t.Run(format+" "+string(mark), func(t *testing.T) {
+				m := point.Matrix{Current: 29}
+				for day := range 30 {
+					m.Dates = append(m.Dates, noon.AddDate(0, 0, day-30).Format(format))
+				}
+				for i := range 50 {
+					r := point.Row{Repo: fmt.Sprintf("repo-%02d", i)}
+					for range m.Dates {
+						r.Cells = append(r.Cells, point.Cell{Mark: mark, Words: strings.Repeat("many words ", 12), Release: &point.Release{Tag: "100-master", Build: "100"}})
+					}
+					m.Rows = append(m.Rows, r)
+				}
+				p := newPicker(look(), m, view.PointsHead{Environment: "prod", Branch: "master", Timezone: "UTC"})
+				p.look.Width, p.height = 80, 24
+				p.refusal = p.problem()
+				lines := strings.Split(p.View().Content, "\n")
+				if len(lines) > 24 {
+					t.Errorf("%d lines:\n%s", len(lines), strings.Join(lines, "\n"))
+				}
+				for _, line := range lines {
+					if ansi.StringWidth(line) > 80 {
+						t.Errorf("%d columns: %s", ansi.StringWidth(line), line)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestProgressGoesOnWhenTheContextHasEnded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out bytes.Buffer
+	p := Start(ctx, &out, look())
+	p.Event(event.Event{Type: event.ApplyErrored, App: "/a", Message: "stopped", At: noon})
+	p.Print("what is where")
+	p.Stop()
+	p.Event(event.Event{Type: event.ApplyErrored, App: "/late", At: noon})
+	for _, want := range []string{"Failed: stopped", "what is where"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in %q", want, out.String())
+		}
 	}
 }

@@ -135,8 +135,20 @@ func first(a, b string) string {
 	return b
 }
 
-// around is how many lines stand above and below the repos: headline, heads of the columns, preview, help.
-const around = 12
+const (
+	// previewLines is how many lines the preview may have.
+	previewLines = 5
+	// around is how many lines stand above and below the repos at most: the headline and a blank (2), the heads of the
+	// columns (4), what is beyond the edges (1), a blank, the preview and the help. With one more, the terminal
+	// would drop the headline.
+	around = 2 + 4 + 1 + 1 + previewLines + 1
+)
+
+// firstLines returns at most n lines of s.
+func firstLines(s string, n int) string {
+	lines := strings.Split(s, "\n")
+	return strings.Join(lines[:min(n, len(lines))], "\n")
+}
 
 // room is how many repos are shown at once.
 func (p picker) room() int { return max(p.height-around, 1) }
@@ -154,10 +166,12 @@ func (p picker) View() tea.View {
 	grid := view.NewGrid(p.look, shown, p.at)
 	grid.Write(&b, p.at)
 	b.WriteString(p.around(grid, top, len(shown.Rows)))
-	fmt.Fprintf(&b, "\n%s\n", view.Preview(p.look, p.matrix, p.at))
+	// Why a point cannot be chosen stands where its preview stood, so that it has room to be read.
+	below := view.Preview(p.look, p.matrix, p.at)
 	if p.refusal != "" {
-		fmt.Fprintf(&b, "%s\n", p.look.Paint.Red(term.Clean(p.refusal)))
+		below = p.look.Paint.Red(view.Wrap(term.Clean(p.refusal), max(p.look.Width-1, 1)))
 	}
+	fmt.Fprintf(&b, "\n%s\n", firstLines(below, previewLines))
 	b.WriteString(p.look.Paint.Dim("left/right: choose   enter: show the plan   q: leave"))
 	return tea.NewView(b.String())
 }

@@ -28,11 +28,12 @@ type Progress struct {
 	once    sync.Once
 }
 
-// Start begins to draw. Stop must be called. ctx only ends what Stop has not ended.
+// Start begins to draw. Stop must be called, and is all that ends it: when ctx ends, by a second Ctrl-C, what is
+// said from then on matters most.
 func Start(ctx context.Context, out io.Writer, look view.Look) *Progress {
 	p := &Progress{ended: make(chan struct{})}
 	m := board{look: look, height: usualHeight, now: look.Now}
-	p.program = tea.NewProgram(m, append(options(ctx, out), tea.WithInput(nil), tea.WithFPS(10))...)
+	p.program = tea.NewProgram(m, append(options(context.WithoutCancel(ctx), out), tea.WithInput(nil), tea.WithFPS(10))...)
 	p.notes = view.NewNotes(lines{p}, look)
 	go func() {
 		defer close(p.ended)
