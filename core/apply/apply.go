@@ -43,7 +43,7 @@ type Options struct {
 	Now      func() time.Time
 	// Wait waits between two tries to put back, and errs when ctx ends.
 	Wait func(ctx context.Context, d time.Duration) error
-	// Timeout bounds one wave, and the restore of one wave.
+	// Timeout bounds one wave, and the restore of one wave; 0 means none.
 	Timeout   time.Duration
 	OnFailure policy.OnFailure
 	// Labels are put on every changed app, where the orchestrator has labels.
@@ -94,8 +94,14 @@ type AppState struct {
 // errInterrupted is the cause of a stop that a person asked for.
 var errInterrupted = errors.New("interrupted")
 
-// grace is what a plugin gets beyond the timeout it was told, before it is taken for hung.
-const grace = 30 * time.Second
+const (
+	// grace is what a plugin gets beyond the timeout it was told, before it is taken for hung.
+	grace = 30 * time.Second
+	// longestRead bounds reading back and cancelling: an orchestrator that hangs must not keep people waiting for word.
+	longestRead = 2 * time.Minute
+	// lastLook bounds reading back what runs for somebody who has asked to stop at once.
+	lastLook = 5 * time.Second
+)
 
 // Run carries out the plan of o.Header under a lock that the caller holds.
 // A cancelled ctx is the second Ctrl-C, or a lost lock: everything stops where it is, nothing is put back,
@@ -126,6 +132,8 @@ type run struct {
 	started   time.Time
 	// open are deployments accepted and not seen to their end.
 	open []string
+	// unrecorded is what kept steps of putting back from the journal.
+	unrecorded []error
 	// begun are the waves whose deployment may have been sent.
 	begun []int
 }
@@ -239,23 +247,18 @@ func (r *run) wave(ctx context.Context, n, of int, changes []plan.Change) error 
 		return err
 	}
 	r.emit(event.Event{Type: event.WaveStart, Wave: n, Waves: of, Total: len(ids), Message: fmt.Sprintf("Deploying %d apps", len(ids))})
-	for _, c := range changes {
-		r.emit(event.Event{Type: event.ApplyStart, Wave: n, Repo: c.Repo, App: c.App, From: c.From.Image, To: c.To.Image})
+	for _, id := range ids {
+		// Once an app, however many of its containers change.
+		a := r.apps[r.index[id]]
+		r.emit(event.Event{Type: event.ApplyStart, Wave: n, Repo: a.Repo, App: a.App, From: a.From, To: a.To})
 	}
 	f := follower{run: r, wave: n, accepted: journal.Accepted, progress: event.ApplyProgress, healthy: Healthy, cancel: stop}
 	err := r.Orchestrator.Deploy(soft, req, f.event)
 	err = errors.Join(err, f.err)
-	if f.acceptedAny || fault.Is(err, fault.Indeterminate) || (err != nil && !nothingSent(err)) {
+	if f.acceptedAny || !nothingSent(err) {
 		r.begun = append(r.begun, n)
 		r.mark(ids, Pending, Deploying)
-		// Deployments that the host has not heard of by an event, but the plugin knows to be under way.
-		if unheard := fault.Of(err); unheard != nil && unheard.Code == fault.Indeterminate {
-			for _, id := range unheard.Deployments {
-				if !slices.Contains(r.open, id) {
-					r.open = append(r.open, id)
-				}
-			}
-		}
+		r.unheard(err)
 	}
 	if err == nil && !f.completed {
 		err = fault.New(fault.Internal, "the orchestrator plugin ended the deployment without saying that it is complete")
@@ -264,7 +267,21 @@ func (r *run) wave(ctx context.Context, n, of int, changes []plan.Change) error 
 		return r.interruptedOr(ctx, err)
 	}
 	r.open = nil
+	r.mark(ids, Deploying, Healthy)
 	return r.Journal.Record(journal.Entry{Step: journal.WaveHealthy, Wave: n})
+}
+
+// unheard adds deployments that no event told of, but that the plugin knows to be under way.
+func (r *run) unheard(err error) {
+	f := fault.Of(err)
+	if f == nil || f.Code != fault.Indeterminate {
+		return
+	}
+	for _, id := range f.Deployments {
+		if !slices.Contains(r.open, id) {
+			r.open = append(r.open, id)
+		}
+	}
 }
 
 // nothingSent reports whether err means that the orchestrator was not asked to change anything.
@@ -339,11 +356,12 @@ func (r *run) mark(ids []string, from, to Standing) {
 	}
 }
 
-func (r *run) wanted() map[string][]string {
-	want := map[string][]string{}
+// wanted is what each changed container is to run, by app.
+func (r *run) wanted() map[string][]orchestrator.ContainerImage {
+	want := map[string][]orchestrator.ContainerImage{}
 	for _, wave := range r.Header.Plan.Waves() {
 		for _, c := range wave {
-			want[c.App] = append(want[c.App], c.To.Image)
+			want[c.App] = append(want[c.App], orchestrator.ContainerImage{Container: c.Container, Image: c.To.Image})
 		}
 	}
 	return want

@@ -21,7 +21,8 @@ type follower struct {
 	progress event.Type
 	// healthy is what a healthy app stands as.
 	healthy Standing
-	// cancel ends the following when the journal cannot be written any more.
+	// cancel ends the following when the journal cannot be written any more; nil when it goes on all the same.
+	// It waits for the watcher of the interrupt only, never for the orchestrator.
 	cancel func()
 
 	acceptedAny, completed bool
@@ -35,8 +36,9 @@ func (f *follower) event(e orchestrator.Event) {
 		f.open = append(f.open, e.Accepted.DeploymentID)
 		if err := f.Journal.Record(journal.Entry{Step: f.accepted, Wave: f.wave, DeploymentID: e.Accepted.DeploymentID, Apps: e.Accepted.Apps}); err != nil && f.err == nil {
 			f.err = err
-			// Not from this goroutine: cancel waits for the watcher of the interrupt only, never for Deploy.
-			f.cancel()
+			if f.cancel != nil {
+				f.cancel()
+			}
 		}
 		f.emit(event.Event{
 			Type: event.Log, Wave: f.wave, DeploymentID: e.Accepted.DeploymentID,
@@ -52,7 +54,10 @@ func (f *follower) event(e orchestrator.Event) {
 		}
 		f.emitApp(e.AppHealthy.App, event.Event{Type: done, Message: "healthy"})
 	case e.AppFailed != nil:
-		problem := e.AppFailed.Fault.Error()
+		problem := "no reason was given"
+		if e.AppFailed.Fault != nil {
+			problem = e.AppFailed.Fault.Error()
+		}
 		f.standing(e.AppFailed.App, Failed, "", problem)
 		f.emitApp(e.AppFailed.App, event.Event{Type: event.ApplyErrored, Message: problem})
 	case e.Diagnostic != nil:
@@ -79,27 +84,33 @@ func (f *follower) standing(app string, s Standing, running, problem string) {
 }
 
 func (f *follower) emitApp(app string, e event.Event) {
-	e.App, e.Wave = app, f.wave
-	if i, ok := f.index[app]; ok {
-		e.Repo, e.From, e.To = f.apps[i].Repo, f.apps[i].From, f.apps[i].To
+	i, ok := f.index[app]
+	if !ok {
+		// What a plugin says of an app that is not in the plan counts for nothing, but is not kept back.
+		f.emit(event.Event{Type: event.Log, Wave: f.wave, App: app, Message: "not in the plan: " + e.Message})
+		return
 	}
+	e.App, e.Wave = app, f.wave
+	e.Repo, e.From, e.To = f.apps[i].Repo, f.apps[i].From, f.apps[i].To
 	f.emit(e)
 }
 
 // verify reads back what the apps run and compares it with what they should.
-func (r *run) verify(ctx context.Context, want map[string][]string) error {
+func (r *run) verify(ctx context.Context, want map[string][]orchestrator.ContainerImage) error {
 	running, err := r.running(ctx)
 	if err != nil {
 		return err
 	}
 	var wrong []string
-	for id, images := range want {
-		have := running[id]
-		r.apps[r.index[id]].Running = strings.Join(have, ", ")
-		for _, image := range images {
-			if !slices.Contains(have, image) {
-				wrong = append(wrong, fmt.Sprintf("app %s runs %s instead of %s", id, orNothing(have), image))
+	for id, wanted := range want {
+		a := &r.apps[r.index[id]]
+		a.Running = images(running[id])
+		for _, w := range wanted {
+			if runs(running[id], w) {
+				continue
 			}
+			a.Standing, a.Problem = Failed, fmt.Sprintf("runs %s instead of %s", orNothing(a.Running), w.Image)
+			wrong = append(wrong, fmt.Sprintf("app %s %s", id, a.Problem))
 		}
 	}
 	if len(wrong) > 0 {
@@ -110,20 +121,28 @@ func (r *run) verify(ctx context.Context, want map[string][]string) error {
 	return nil
 }
 
-func orNothing(images []string) string {
-	if len(images) == 0 {
+// runs reports whether the wanted image runs in the wanted container. A change of a container without a name is of the
+// only one there is.
+func runs(have []orchestrator.ContainerImage, want orchestrator.ContainerImage) bool {
+	return slices.ContainsFunc(have, func(h orchestrator.ContainerImage) bool {
+		return h.Image == want.Image && (want.Container == "" || h.Container == want.Container)
+	})
+}
+
+func orNothing(s string) string {
+	if s == "" {
 		return "nothing"
 	}
-	return strings.Join(images, ", ")
+	return s
 }
 
 // running returns the images of every app in the plan's scope.
-func (r *run) running(ctx context.Context) (map[string][]string, error) {
-	running := map[string][]string{}
-	err := r.Orchestrator.ListApps(ctx, orchestrator.ListRequest{Scope: r.Header.Plan.Scope}, func(a orchestrator.App) error {
-		for _, c := range a.Images {
-			running[a.ID] = append(running[a.ID], c.Image)
-		}
+func (r *run) running(ctx context.Context) (map[string][]orchestrator.ContainerImage, error) {
+	bounded, cancel := context.WithTimeout(ctx, longestRead)
+	defer cancel()
+	running := map[string][]orchestrator.ContainerImage{}
+	err := r.Orchestrator.ListApps(bounded, orchestrator.ListRequest{Scope: r.Header.Plan.Scope}, func(a orchestrator.App) error {
+		running[a.ID] = a.Images
 		return nil
 	})
 	if err != nil {

@@ -24,12 +24,10 @@ func (r *run) fail(ctx context.Context, cause error) Result {
 	}
 	switch {
 	case ctx.Err() != nil:
-		return Result{Outcome: event.Interrupted, Err: cause}
-	case r.OnFailure == policy.Stop:
-		if err := r.readBack(ctx); err != nil {
-			cause = errors.Join(cause, err)
-		}
-		return Result{Outcome: event.NeedsPerson, Err: cause}
+		return Result{Outcome: event.Interrupted, Err: errors.Join(cause, r.readBack(ctx))}
+	case r.OnFailure == policy.Stop && !errors.Is(cause, errInterrupted):
+		// Who asks to stop wants everything back, whatever is to be done about failures.
+		return Result{Outcome: event.NeedsPerson, Err: errors.Join(cause, r.readBack(ctx))}
 	}
 	why := cause.Error()
 	if errors.Is(cause, errInterrupted) {
@@ -38,6 +36,8 @@ func (r *run) fail(ctx context.Context, cause error) Result {
 	}
 	r.emit(event.Event{Type: event.RestoreStart, Message: "Putting everything back: " + why})
 	err := r.restore(ctx)
+	// Whether everything is as before has been read back; that it could not be recorded is told as well.
+	cause = errors.Join(append([]error{cause}, r.unrecorded...)...)
 	switch {
 	case err == nil:
 		r.emit(event.Event{Type: event.RestoreComplete, Message: "Everything is as before"})
@@ -47,7 +47,7 @@ func (r *run) fail(ctx context.Context, cause error) Result {
 		}
 		return Result{Outcome: outcome, Err: cause, AsBefore: true}
 	case ctx.Err() != nil:
-		return Result{Outcome: event.Interrupted, Err: cause, RestoreErr: err}
+		return Result{Outcome: event.Interrupted, Err: cause, RestoreErr: errors.Join(err, r.readBack(ctx))}
 	default:
 		return Result{Outcome: event.NeedsPerson, Err: cause, RestoreErr: err}
 	}
@@ -56,16 +56,14 @@ func (r *run) fail(ctx context.Context, cause error) Result {
 // restore cancels what is under way and puts the snapshots of all begun waves back, last wave first.
 // It goes on after an error, so that as much as possible is put back, and returns all of them.
 func (r *run) restore(ctx context.Context) error {
-	var errs []error
-	cancelErr := r.cancelOpen(ctx)
-	for i := len(r.begun) - 1; i >= 0; i-- {
-		if ctx.Err() != nil {
-			errs = append(errs, ctx.Err())
-			break
-		}
-		if err := r.restoreWave(ctx, r.begun[i]); err != nil {
-			errs = append(errs, err)
-		}
+	var errs, cancelErrs []error
+	for i := len(r.begun) - 1; i >= 0 && ctx.Err() == nil; i-- {
+		// What a wave has left under way would be in the way of putting back the next.
+		cancelErrs = append(cancelErrs, r.cancelOpen(ctx))
+		errs = append(errs, r.restoreWave(ctx, r.begun[i]))
+	}
+	if ctx.Err() != nil {
+		return errors.Join(append(cancelErrs, append(errs, ctx.Err())...)...)
 	}
 	errs = append(errs, r.verifyRestored(ctx))
 	err := errors.Join(errs...)
@@ -73,14 +71,16 @@ func (r *run) restore(ctx context.Context) error {
 		// A failed cancel followed by a good restore is a good end.
 		return nil
 	}
-	return errors.Join(cancelErr, err)
+	return errors.Join(append(cancelErrs, err)...)
 }
 
 func (r *run) cancelOpen(ctx context.Context) error {
 	if len(r.open) == 0 || r.Canceler == nil {
 		return nil
 	}
-	err := r.Canceler.Cancel(ctx, orchestrator.CancelRequest{OperationID: r.Header.OperationID, DeploymentIDs: r.open})
+	bounded, cancel := context.WithTimeout(ctx, longestRead)
+	defer cancel()
+	err := r.Canceler.Cancel(bounded, orchestrator.CancelRequest{OperationID: r.Header.OperationID, DeploymentIDs: r.open})
 	if err != nil {
 		return fmt.Errorf("cancel deployment %s: %w", strings.Join(r.open, ", "), err)
 	}
@@ -95,17 +95,29 @@ func (r *run) restoreWave(ctx context.Context, n int) error {
 	for _, id := range ids {
 		req.Snapshots = append(req.Snapshots, r.snapshots[id])
 		// How the deployment went no longer matters; how the restore goes does.
-		r.apps[r.index[id]].Standing = Deploying
+		a := &r.apps[r.index[id]]
+		a.Standing, a.Problem = Deploying, ""
 	}
-	journalErr := r.Journal.Record(journal.Entry{Step: journal.RestoreStarting, Wave: n, Apps: ids})
+	r.record(journal.Entry{Step: journal.RestoreStarting, Wave: n, Apps: ids})
 	if err := r.putBack(ctx, n, req); err != nil {
-		return errors.Join(fmt.Errorf("put back %s: %w", strings.Join(ids, ", "), err), journalErr)
+		for _, id := range ids {
+			if a := &r.apps[r.index[id]]; a.Standing == Deploying {
+				a.Standing, a.Problem = Failed, "not put back: "+err.Error()
+			}
+		}
+		return fmt.Errorf("put back %s: %w", strings.Join(ids, ", "), err)
 	}
 	r.open = nil
-	if journalErr == nil {
-		journalErr = r.Journal.Record(journal.Entry{Step: journal.WaveRestored, Wave: n})
+	r.mark(ids, Deploying, Restored)
+	r.record(journal.Entry{Step: journal.WaveRestored, Wave: n})
+	return nil
+}
+
+// record records a step of putting back, which goes on when that is not possible.
+func (r *run) record(e journal.Entry) {
+	if err := r.Journal.Record(e); err != nil {
+		r.unrecorded = append(r.unrecorded, err)
 	}
-	return journalErr
 }
 
 // Putting back is tried this often, with waits that double: it is worth more patience than anything else.
@@ -119,23 +131,40 @@ const (
 func (r *run) putBack(ctx context.Context, n int, req orchestrator.RestoreRequest) error {
 	wait := restoreWait
 	for try := 1; ; try++ {
-		f := follower{run: r, wave: n, accepted: journal.RestoreAccepted, progress: event.RestoreProgress, healthy: Restored, cancel: func() {}}
-		bounded, release := r.bounded(ctx)
-		err := r.Orchestrator.Restore(bounded, req, f.event)
-		release()
+		err := r.restoreOnce(ctx, n, req)
 		if err == nil || try == restoreTries || ctx.Err() != nil || !mayHelp(err) {
 			return err
 		}
-		r.emit(event.Event{Type: event.Log, Wave: n, Message: fmt.Sprintf("Putting back is tried again in %s: %v", wait, err)})
-		if waitErr := r.Wait(ctx, wait); waitErr != nil {
+		pause := wait
+		if f := fault.Of(err); f != nil && f.RetryAfter > pause {
+			pause = min(f.RetryAfter, longestRead)
+		}
+		r.emit(event.Event{Type: event.Log, Wave: n, Message: fmt.Sprintf("Putting back is tried again in %s: %v", pause, err)})
+		if waitErr := r.Wait(ctx, pause); waitErr != nil {
 			return err // why it failed says more than that nobody waited for it
 		}
 		wait *= 2
 		// What an attempt of ours has left under way is in the way of the next.
+		r.unheard(err)
 		if cancelErr := r.cancelOpen(ctx); cancelErr != nil {
 			r.emit(event.Event{Type: event.Log, Wave: n, Message: cancelErr.Error()})
 		}
 	}
+}
+
+// restoreOnce asks once.
+func (r *run) restoreOnce(ctx context.Context, n int, req orchestrator.RestoreRequest) error {
+	f := follower{run: r, wave: n, accepted: journal.RestoreAccepted, progress: event.RestoreProgress, healthy: Restored}
+	bounded, release := r.bounded(ctx)
+	defer release()
+	err := r.Orchestrator.Restore(bounded, req, f.event)
+	if f.err != nil {
+		r.unrecorded = append(r.unrecorded, f.err)
+	}
+	if err == nil && !f.completed {
+		return fault.New(fault.Internal, "the orchestrator plugin ended putting back without saying that it is complete")
+	}
+	return err
 }
 
 // mayHelp reports whether the same restore may succeed a little later.
@@ -150,39 +179,76 @@ func mayHelp(err error) bool {
 
 // verifyRestored compares every touched app with its snapshot.
 func (r *run) verifyRestored(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, longestRead)
+	defer cancel()
+	now := map[string]orchestrator.Snapshot{}
 	ids := r.touched()
-	now, err := r.Orchestrator.Snapshot(ctx, ids)
-	if err != nil {
-		r.markTouched(Unknown)
-		return fmt.Errorf("read back %s: %w", strings.Join(ids, ", "), err)
+	snapshots, err := r.Orchestrator.Snapshot(bounded, ids)
+	for _, s := range snapshots {
+		now[s.App] = s
 	}
 	var wrong []error
-	for _, s := range now {
-		a := &r.apps[r.index[s.App]]
-		a.Running = images(s.Images)
-		before := images(r.snapshots[s.App].Images)
-		switch {
-		case a.Running != before:
-			a.Standing = Failed
-			wrong = append(wrong, fmt.Errorf("app %s runs %s instead of %s", a.App, a.Running, before))
-		case a.Standing == Failed:
-			wrong = append(wrong, fault.New(fault.Unhealthy, "app %s runs %s again but is not healthy: %s", a.App, a.Running, a.Problem).On(a.App))
-		default:
-			a.Standing = Restored
+	for _, id := range ids {
+		if _, read := now[id]; !read || err != nil {
+			// Of one app that is gone, or cannot be read, nothing follows for the others.
+			s, oneErr := r.readOne(bounded, id)
+			if oneErr != nil {
+				a := &r.apps[r.index[id]]
+				a.Standing, a.Running, a.Problem = Unknown, "", oneErr.Error()
+				wrong = append(wrong, oneErr)
+				continue
+			}
+			now[id] = s
 		}
+		wrong = append(wrong, r.judge(now[id]))
 	}
 	return errors.Join(wrong...)
 }
 
-// readBack fills in what every touched app runs.
+func (r *run) readOne(ctx context.Context, id string) (orchestrator.Snapshot, error) {
+	snapshots, err := r.Orchestrator.Snapshot(ctx, []string{id})
+	switch {
+	case err != nil:
+		return orchestrator.Snapshot{}, fmt.Errorf("read back %s: %w", id, err)
+	case len(snapshots) != 1 || snapshots[0].App != id:
+		return orchestrator.Snapshot{}, fmt.Errorf("read back %s: the orchestrator did not return it", id)
+	}
+	return snapshots[0], nil
+}
+
+// judge says how a touched app stands that now is as s says.
+func (r *run) judge(s orchestrator.Snapshot) error {
+	a := &r.apps[r.index[s.App]]
+	a.Running = images(s.Images)
+	before := images(r.snapshots[s.App].Images)
+	switch {
+	case a.Running != before:
+		a.Standing = Failed
+		return fmt.Errorf("app %s runs %s instead of %s", a.App, orNothing(a.Running), before)
+	case a.Standing == Failed:
+		return fault.New(fault.Unhealthy, "app %s runs %s again but is not healthy: %s", a.App, a.Running, a.Problem).On(a.App)
+	default:
+		a.Standing, a.Problem = Restored, ""
+		return nil
+	}
+}
+
+// readBack fills in what every touched app runs, also for somebody who has asked to stop at once.
 func (r *run) readBack(ctx context.Context) error {
+	if ctx.Err() != nil {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLook)
+		defer cancel()
+		ctx = last
+	}
 	running, err := r.running(ctx)
 	if err != nil {
-		r.markTouched(Unknown)
+		for _, id := range r.touched() {
+			r.apps[r.index[id]].Standing = Unknown
+		}
 		return err
 	}
 	for i := range r.apps {
-		r.apps[i].Running = strings.Join(running[r.apps[i].App], ", ")
+		r.apps[i].Running = images(running[r.apps[i].App])
 	}
 	return nil
 }
@@ -209,12 +275,6 @@ func (r *run) appsOf(wave int) []string {
 		}
 	}
 	return ids
-}
-
-func (r *run) markTouched(s Standing) {
-	for _, id := range r.touched() {
-		r.apps[r.index[id]].Standing = s
-	}
 }
 
 func images(cs []orchestrator.ContainerImage) string {
