@@ -36,7 +36,9 @@ type fake struct {
 	waits   []time.Duration
 }
 
-func (f *fake) say(format string, args ...any) { f.calls = append(f.calls, fmt.Sprintf(format, args...)) }
+func (f *fake) say(format string, args ...any) {
+	f.calls = append(f.calls, fmt.Sprintf(format, args...))
+}
 
 func (f *fake) images(app string) []orchestrator.ContainerImage {
 	var out []orchestrator.ContainerImage
