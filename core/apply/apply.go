@@ -29,27 +29,50 @@ type Orchestrator interface {
 
 // Recorder makes a journal entry durable before it returns.
 type Recorder interface {
-	Record(journal.Entry) error
+	Record(e journal.Entry) error
+	// RecordWith records an entry and the snapshots that belong to it, both or neither.
+	RecordWith(e journal.Entry, snapshots []orchestrator.Snapshot) error
 }
 
 // Options is one operation.
 type Options struct {
 	Header       journal.Header
 	Orchestrator Orchestrator
-	// Canceler is nil when the orchestrator cannot cancel.
+	// Canceler is nil when the orchestrator cannot cancel, Attacher when it cannot follow what another process began.
 	Canceler orchestrator.Canceler
+	Attacher orchestrator.Attacher
 	Journal  Recorder
 	Emit     event.Sink
 	Now      func() time.Time
 	// Wait waits between two tries to put back, and errs when ctx ends.
 	Wait func(ctx context.Context, d time.Duration) error
 	// Timeout bounds one wave, and the restore of one wave; 0 means none.
-	Timeout   time.Duration
+	Timeout time.Duration
+	// Total bounds all waves together, not what is put back; 0 means none.
+	Total     time.Duration
 	OnFailure policy.OnFailure
+	// Gates judges a wave once its apps are healthy; last is set on the last wave. nil when nothing is to be judged.
+	Gates func(ctx context.Context, wave []plan.Change, last bool) error
 	// Labels are put on every changed app, where the orchestrator has labels.
 	Labels map[string]string
-	// Interrupt is closed by the first Ctrl-C: stop, and restore.
-	Interrupt <-chan struct{}
+	// Interrupt is closed when somebody asks to stop, and restore; InterruptedBy says who, "" at the terminal.
+	Interrupt     <-chan struct{}
+	InterruptedBy func() string
+	// Resume is set when the operation was begun by another process.
+	Resume *Resume
+}
+
+// Resume is an operation that was broken off.
+type Resume struct {
+	// By takes it up, as user@host.
+	By       string
+	Progress journal.Progress
+	// Snapshots are those that were kept.
+	Snapshots []orchestrator.Snapshot
+	// ImagesOnly: their Data was left out or cannot be read, so that only images can be put back.
+	ImagesOnly bool
+	// PutBack asks to put everything back although it could be finished.
+	PutBack bool
 }
 
 // Result is how an operation ended.
@@ -103,14 +126,24 @@ const (
 	lastLook = 5 * time.Second
 )
 
-// Run carries out the plan of o.Header under a lock that the caller holds.
+// Run carries out the plan of o.Header, or what is left of it, under a lock that the caller holds.
 // A cancelled ctx is the second Ctrl-C, or a lost lock: everything stops where it is, nothing is put back,
 // and the result says what is where as far as it is known.
 func Run(ctx context.Context, o Options) Result {
 	r := newRun(o)
 	res := r.do(ctx)
 	res.Apps = r.apps
-	if err := o.Journal.Record(journal.Entry{Step: journal.Ended, Outcome: res.Outcome, Reason: reason(res)}); err != nil {
+	end := journal.Entry{Step: journal.Ended, Outcome: res.Outcome, Reason: reason(res), Running: map[string]string{}}
+	if ctx.Err() != nil && !res.AsBefore {
+		// It has not ended: somebody has to take it up.
+		end = journal.Entry{Step: journal.Stopped, Reason: reason(res), Interrupted: res.Outcome == event.Interrupted}
+	}
+	for _, a := range r.apps {
+		if a.Running != "" && end.Running != nil {
+			end.Running[a.App] = a.Running
+		}
+	}
+	if err := o.Journal.Record(end); err != nil {
 		res.Err = errors.Join(res.Err, err)
 	}
 	return res
@@ -156,8 +189,22 @@ func newRun(o Options) *run {
 }
 
 func (r *run) do(ctx context.Context) Result {
-	if err := r.begin(ctx); err != nil {
-		return Result{Outcome: r.refusedOr(err), Err: err, AsBefore: true}
+	if r.Resume != nil {
+		return r.takeUp(ctx)
+	}
+	header := r.Header
+	if err := r.Journal.Record(journal.Entry{Step: journal.Started, Apps: header.Plan.Apps()}); err != nil {
+		return Result{Outcome: event.Refused, Err: err, AsBefore: true}
+	}
+	return r.forward(ctx, true)
+}
+
+// forward takes the snapshots where they are still to be taken, and deploys the waves that are left.
+func (r *run) forward(ctx context.Context, fresh bool) Result {
+	if fresh {
+		if err := r.begin(ctx); err != nil {
+			return Result{Outcome: r.refusedOr(err), Err: err, AsBefore: true}
+		}
 	}
 	waves := r.Header.Plan.Waves()
 	for i, changes := range waves {
@@ -171,7 +218,7 @@ func (r *run) do(ctx context.Context) Result {
 		return r.fail(ctx, err)
 	}
 	if err := r.verify(ctx, r.wanted()); err != nil {
-		return r.fail(ctx, fmt.Errorf("verify what runs: %w", err))
+		return r.fail(ctx, r.interruptedOr(ctx, fmt.Errorf("verify what runs: %w", err)))
 	}
 	return Result{Outcome: event.Done}
 }
@@ -184,12 +231,8 @@ func (r *run) refusedOr(err error) event.Outcome {
 	return event.Refused
 }
 
-// begin does all that changes nothing: journal, fingerprints, snapshots.
+// begin takes the snapshots, and makes sure that they are of what was planned. It changes nothing.
 func (r *run) begin(ctx context.Context) error {
-	header := r.Header
-	if err := r.Journal.Record(journal.Entry{Step: journal.Started, Header: &header}); err != nil {
-		return err
-	}
 	soft, stop := r.soft(ctx)
 	defer stop()
 	ids := make([]string, len(r.apps))
@@ -219,30 +262,58 @@ func (r *run) begin(ctx context.Context) error {
 		}
 	}
 	r.emit(event.Event{Type: event.Snapshot, Message: fmt.Sprintf("Read the configuration of %d apps, to put back if need be", len(ids)), Total: len(ids)})
-	if err := r.Journal.Record(journal.Entry{Step: journal.Snapshotted, Apps: ids}); err != nil {
+	if err := r.Journal.RecordWith(journal.Entry{Step: journal.Snapshotted, Apps: ids}, snapshots); err != nil {
 		return err
 	}
 	return r.interruptedOr(ctx, nil)
 }
 
-// wave deploys one wave and waits until it is healthy.
+// wave deploys one wave, waits until it is healthy, and has it judged. What a process before this one has done of it is
+// not done again.
 func (r *run) wave(ctx context.Context, n, of int, changes []plan.Change) error {
+	ids := r.appsOf(n)
+	if r.past(journal.WaveVerified, n) {
+		r.mark(ids, Pending, Healthy)
+		return nil
+	}
+	if !r.past(journal.WaveHealthy, n) {
+		if err := r.deployWave(ctx, n, of, changes); err != nil {
+			return err
+		}
+	}
+	r.mark(ids, Pending, Healthy)
+	r.mark(ids, Deploying, Healthy)
+	if err := r.judgeWave(ctx, n == of, changes); err != nil {
+		return err
+	}
+	return r.Journal.Record(journal.Entry{Step: journal.WaveVerified, Wave: n})
+}
+
+// judgeWave passes a healthy wave through its verification gates.
+func (r *run) judgeWave(ctx context.Context, last bool, changes []plan.Change) error {
+	soft, stop := r.soft(ctx)
+	defer stop()
+	if err := r.interruptedOr(ctx, nil); err != nil || r.Gates == nil {
+		return err
+	}
+	if err := r.Gates(soft, changes, last); err != nil {
+		return r.interruptedOr(ctx, err)
+	}
+	return nil
+}
+
+// deployWave deploys one wave and waits until it is healthy.
+func (r *run) deployWave(ctx context.Context, n, of int, changes []plan.Change) error {
 	soft, stop := r.soft(ctx)
 	defer stop()
 	if err := r.interruptedOr(ctx, nil); err != nil {
 		return err
 	}
-	req := orchestrator.DeployRequest{
-		OperationID: fmt.Sprintf("%s-w%d", r.Header.OperationID, n),
-		Timeout:     r.Timeout,
-		Labels:      r.Labels,
+	timeout, err := r.timeLeft()
+	if err != nil {
+		return err
 	}
 	ids := r.appsOf(n)
-	for _, c := range changes {
-		req.Changes = append(req.Changes, orchestrator.Change{
-			App: c.App, Container: c.Container, From: c.From.Image, To: c.To.Image, ExpectedFingerprint: c.Fingerprint,
-		})
-	}
 	if err := r.Journal.Record(journal.Entry{Step: journal.WaveStarting, Wave: n, Apps: ids}); err != nil {
 		return err
 	}
@@ -253,10 +324,12 @@ func (r *run) wave(ctx context.Context, n, of int, changes []plan.Change) error 
 		r.emit(event.Event{Type: event.ApplyStart, Wave: n, Repo: a.Repo, App: a.App, From: a.From, To: a.To})
 	}
 	f := follower{run: r, wave: n, accepted: journal.Accepted, progress: event.ApplyProgress, healthy: Healthy, cancel: stop}
-	err := r.Orchestrator.Deploy(soft, req, f.event)
+	err = r.send(soft, n, changes, timeout, &f)
 	err = errors.Join(err, f.err)
 	if f.acceptedAny || !nothingSent(err) {
-		r.begun = append(r.begun, n)
+		if !slices.Contains(r.begun, n) {
+			r.begun = append(r.begun, n)
+		}
 		r.mark(ids, Pending, Deploying)
 		r.unheard(err)
 	}
@@ -267,8 +340,43 @@ func (r *run) wave(ctx context.Context, n, of int, changes []plan.Change) error 
 		return r.interruptedOr(ctx, err)
 	}
 	r.open = nil
-	r.mark(ids, Deploying, Healthy)
 	return r.Journal.Record(journal.Entry{Step: journal.WaveHealthy, Wave: n})
+}
+
+// send asks for the deployment of a wave, or follows the one that is under way already.
+func (r *run) send(ctx context.Context, n int, changes []plan.Change, timeout time.Duration, f *follower) error {
+	req := orchestrator.DeployRequest{OperationID: r.waveID(n), Timeout: timeout, Labels: r.Labels}
+	for _, c := range changes {
+		req.Changes = append(req.Changes, orchestrator.Change{
+			App: c.App, Container: c.Container, From: c.From.Image, To: c.To.Image, ExpectedFingerprint: c.Fingerprint,
+		})
+	}
+	if r.Attacher != nil && slices.Contains(r.begun, n) && len(r.open) > 0 {
+		attach := orchestrator.AttachRequest{OperationID: req.OperationID, DeploymentIDs: slices.Clone(r.open), Changes: req.Changes, Timeout: timeout}
+		err := r.Attacher.Attach(ctx, attach, f.event)
+		if !fault.Is(err, fault.NotFound) || f.acceptedAny {
+			return err
+		}
+		// The orchestrator does not know it any more; whoever asks again under the same id deploys nothing twice.
+	}
+	return r.Orchestrator.Deploy(ctx, req, f.event)
+}
+
+func (r *run) waveID(n int) string { return fmt.Sprintf("%s-w%d", r.Header.OperationID, n) }
+
+// timeLeft is how long a wave may take.
+func (r *run) timeLeft() (time.Duration, error) {
+	if r.Total <= 0 {
+		return r.Timeout, nil
+	}
+	left := r.Total - r.Now().Sub(r.started)
+	if left <= 0 {
+		return 0, fault.New(fault.Unhealthy, "the %s for all waves together (apply.total_timeout) are over", r.Total)
+	}
+	if r.Timeout > 0 && r.Timeout < left {
+		return r.Timeout, nil
+	}
+	return left, nil
 }
 
 // unheard adds deployments that no event told of, but that the plugin knows to be under way.
@@ -320,13 +428,22 @@ func (r *run) bounded(ctx context.Context) (context.Context, context.CancelFunc)
 
 // interruptedOr returns errInterrupted, with err's text, when a person asked to stop or ctx has ended; else err.
 func (r *run) interruptedOr(ctx context.Context, err error) error {
-	if r.interrupted() || ctx.Err() != nil {
-		if err == nil {
-			return errInterrupted
-		}
-		return fmt.Errorf("%w: %w", errInterrupted, err)
+	if !r.interrupted() && ctx.Err() == nil {
+		return err
 	}
-	return err
+	why := errInterrupted
+	if r.InterruptedBy != nil && ctx.Err() == nil {
+		if by := r.InterruptedBy(); by != "" {
+			why = fmt.Errorf("%w by %s", errInterrupted, by)
+		}
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		why = cause
+	}
+	if err == nil {
+		return why
+	}
+	return fmt.Errorf("%w: %w", why, err)
 }
 
 func (r *run) interrupted() bool {

@@ -27,7 +27,8 @@ func TestEveryStepIsRecordedBeforeItIsTaken(t *testing.T) {
 	want := []string{
 		"journal started", "snapshot /a /b", "journal snapshotted",
 		"journal wave_starting", "deploy OP-w1", "journal accepted", "journal wave_healthy",
-		"journal wave_starting", "deploy OP-w2", "journal accepted", "journal wave_healthy", "journal ended",
+		"journal wave_verified",
+		"journal wave_starting", "deploy OP-w2", "journal accepted", "journal wave_healthy", "journal wave_verified", "journal ended",
 	}
 	if diff := cmp.Diff(want, f.calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
@@ -55,6 +56,7 @@ func TestWavesArePutBackInReverse(t *testing.T) {
 	want := []string{
 		"journal started", "snapshot /a /b /c", "journal snapshotted",
 		"journal wave_starting", "deploy OP-w1", "journal accepted", "journal wave_healthy",
+		"journal wave_verified",
 		"journal wave_starting", "deploy OP-w2", "journal accepted", "journal failing", "cancel D-OP-w2",
 		"journal restore_starting", "restore OP-r2", "journal restore_accepted", "journal wave_restored",
 		"journal restore_starting", "restore OP-r1", "journal restore_accepted", "journal wave_restored",

@@ -206,3 +206,6 @@ func doomed(f *fake, app string) func(context.Context, orchestrator.DeployReques
 		return true, why
 	}
 }
+
+// RecordWith keeps the entry; the snapshots are those that Snapshot gave.
+func (f *fake) RecordWith(e journal.Entry, _ []orchestrator.Snapshot) error { return f.Record(e) }

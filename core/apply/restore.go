@@ -17,20 +17,40 @@ import (
 
 // fail ends an operation that went wrong after something may have changed.
 func (r *run) fail(ctx context.Context, cause error) Result {
-	journalErr := r.Journal.Record(journal.Entry{Step: journal.Failing, Reason: cause.Error()})
-	if journalErr != nil {
-		// Putting back goes on: a state that cannot be written is no reason to leave the apps as they are.
-		cause = errors.Join(cause, journalErr)
+	interrupted := errors.Is(cause, errInterrupted)
+	if ctx.Err() == nil {
+		if err := r.Journal.Record(journal.Entry{Step: journal.Failing, Reason: cause.Error(), Interrupted: interrupted}); err != nil {
+			// Putting back goes on: a state that cannot be written is no reason to leave the apps as they are.
+			cause = errors.Join(cause, err)
+		}
 	}
 	switch {
 	case ctx.Err() != nil:
-		return Result{Outcome: event.Interrupted, Err: errors.Join(cause, r.readBack(ctx))}
-	case r.OnFailure == policy.Stop && !errors.Is(cause, errInterrupted):
+		return r.stopped(ctx, cause, nil)
+	case r.OnFailure == policy.Stop && !interrupted:
 		// Who asks to stop wants everything back, whatever is to be done about failures.
 		return Result{Outcome: event.NeedsPerson, Err: errors.Join(cause, r.readBack(ctx))}
 	}
+	return r.putAllBack(ctx, cause, interrupted)
+}
+
+// stopped is the end of an operation that is left where it is: by a second Ctrl-C, or because its lock was lost.
+func (r *run) stopped(ctx context.Context, cause, restoreErr error) Result {
+	res := Result{Outcome: event.Interrupted, Err: cause, RestoreErr: restoreErr}
+	if lost := context.Cause(ctx); !errors.Is(lost, context.Canceled) {
+		res.Outcome = event.NeedsPerson
+		if !errors.Is(cause, lost) {
+			res.Err = errors.Join(lost, cause)
+		}
+	}
+	res.Err = errors.Join(res.Err, r.readBack(ctx))
+	return res
+}
+
+// putAllBack restores, and says how that ended.
+func (r *run) putAllBack(ctx context.Context, cause error, interrupted bool) Result {
 	why := cause.Error()
-	if errors.Is(cause, errInterrupted) {
+	if interrupted && r.InterruptedBy == nil {
 		// What broke off with it is no news to who has stopped it.
 		why = errInterrupted.Error()
 	}
@@ -42,12 +62,12 @@ func (r *run) fail(ctx context.Context, cause error) Result {
 	case err == nil:
 		r.emit(event.Event{Type: event.RestoreComplete, Message: "Everything is as before"})
 		outcome := event.Restored
-		if errors.Is(cause, errInterrupted) {
+		if interrupted {
 			outcome = event.Interrupted
 		}
 		return Result{Outcome: outcome, Err: cause, AsBefore: true}
 	case ctx.Err() != nil:
-		return Result{Outcome: event.Interrupted, Err: cause, RestoreErr: errors.Join(err, r.readBack(ctx))}
+		return r.stopped(ctx, cause, err)
 	default:
 		return Result{Outcome: event.NeedsPerson, Err: cause, RestoreErr: err}
 	}
@@ -157,7 +177,7 @@ func (r *run) restoreOnce(ctx context.Context, n int, req orchestrator.RestoreRe
 	f := follower{run: r, wave: n, accepted: journal.RestoreAccepted, progress: event.RestoreProgress, healthy: Restored}
 	bounded, release := r.bounded(ctx)
 	defer release()
-	err := r.Orchestrator.Restore(bounded, req, f.event)
+	err := r.putBackBy(bounded, n, req, &f)
 	if f.err != nil {
 		r.unrecorded = append(r.unrecorded, f.err)
 	}
@@ -165,6 +185,19 @@ func (r *run) restoreOnce(ctx context.Context, n int, req orchestrator.RestoreRe
 		return fault.New(fault.Internal, "the orchestrator plugin ended putting back without saying that it is complete")
 	}
 	return err
+}
+
+// putBackBy restores snapshots. Those that were not kept, or cannot be read any more, are put back as far as can be: by
+// deploying the images that ran before.
+func (r *run) putBackBy(ctx context.Context, n int, req orchestrator.RestoreRequest, f *follower) error {
+	if r.Resume == nil || !r.Resume.ImagesOnly {
+		return r.Orchestrator.Restore(ctx, req, f.event)
+	}
+	deploy := orchestrator.DeployRequest{OperationID: fmt.Sprintf("%s-b%d", r.Header.OperationID, n), Timeout: req.Timeout}
+	for _, c := range r.Header.Plan.Waves()[n-1] {
+		deploy.Changes = append(deploy.Changes, orchestrator.Change{App: c.App, Container: c.Container, From: c.To.Image, To: c.From.Image})
+	}
+	return r.Orchestrator.Deploy(ctx, deploy, f.event)
 }
 
 // mayHelp reports whether the same restore may succeed a little later.

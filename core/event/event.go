@@ -23,6 +23,7 @@ const (
 	ApplyComplete     Type = "apply_complete"
 	ApplyErrored      Type = "apply_errored"
 	Verify            Type = "verify"
+	Gate              Type = "gate"
 	RestoreStart      Type = "restore_start"
 	RestoreProgress   Type = "restore_progress"
 	RestoreComplete   Type = "restore_complete"
@@ -77,6 +78,8 @@ const (
 	Locked Outcome = "locked"
 	// Interrupted by a person (130); the message says what is where.
 	Interrupted Outcome = "interrupted"
+	// Abandoned: broken off, and left as it was by somebody who has taken care of the apps (0).
+	Abandoned Outcome = "abandoned"
 )
 
 // Sink takes events. It is called from one goroutine at a time, in order, and must not block for long.

@@ -4,37 +4,11 @@
 package journal
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rollback-project/rollback/core/event"
 	"github.com/rollback-project/rollback/core/plan"
-)
-
-// Step is what an entry announces or records.
-type Step string
-
-// The steps, in the order of an apply (DESIGN.md section 7).
-const (
-	// Started carries the plan, the operator and the approver.
-	Started Step = "started"
-	// Snapshotted: every app's configuration has been read; nothing has been changed yet.
-	Snapshotted Step = "snapshotted"
-	// WaveStarting: the wave's deployment is about to be sent. From here on things may have changed.
-	WaveStarting Step = "wave_starting"
-	// Accepted: the orchestrator took a deployment.
-	Accepted Step = "accepted"
-	// WaveHealthy: every app of the wave is healthy.
-	WaveHealthy Step = "wave_healthy"
-	// Failing: a step failed; what follows is cancel and restore, or stop.
-	Failing Step = "failing"
-	// RestoreStarting: the wave's snapshots are about to be put back.
-	RestoreStarting Step = "restore_starting"
-	// RestoreAccepted: the orchestrator took a deployment that puts apps back.
-	RestoreAccepted Step = "restore_accepted"
-	// WaveRestored: every app of the wave is as its snapshot.
-	WaveRestored Step = "wave_restored"
-	// Ended carries the outcome. No entry follows.
-	Ended Step = "ended"
 )
 
 // Entry is one record.
@@ -49,61 +23,117 @@ type Entry struct {
 	Apps         []string `json:"apps,omitempty"`
 	// Reason is why an operation is failing, or what its end means, for a person. It never contains secrets.
 	Reason string `json:"reason,omitempty"`
-	// Header is set on Started.
-	Header *Header `json:"header,omitempty"`
+	// Interrupted is set on Failing when it was a person who asked to stop.
+	Interrupted bool `json:"interrupted,omitempty"`
+	// By is set on Resumed: who took the operation up, as user@host.
+	By string `json:"by,omitempty"`
 	// Outcome is set on Ended.
 	Outcome event.Outcome `json:"outcome,omitempty"`
+	// Running is set on Ended: what every changed app was last seen to run, by app.
+	Running map[string]string `json:"running,omitempty"`
 }
+
+// Kind is what an operation was asked to do.
+type Kind string
+
+// The kinds.
+const (
+	Apply Kind = "apply"
+	Undo  Kind = "undo"
+)
 
 // Header says what an operation is.
 type Header struct {
-	OperationID string     `json:"operation_id"`
-	Environment string     `json:"environment"`
-	Operator    string     `json:"operator"`
-	ApprovedBy  string     `json:"approved_by,omitempty"`
-	Reason      string     `json:"reason,omitempty"`
-	Ticket      string     `json:"ticket,omitempty"`
-	Plan        *plan.Plan `json:"plan"`
+	OperationID string `json:"operation_id"`
+	Kind        Kind   `json:"kind"`
+	Environment string `json:"environment"`
+	Operator    string `json:"operator"`
+	ApprovedBy  string `json:"approved_by,omitempty"`
+	Reason      string `json:"reason,omitempty"`
+	Ticket      string `json:"ticket,omitempty"`
+	// Overrides are the reasons given for guards that were overridden, by guard.
+	Overrides map[string]string `json:"overrides,omitempty"`
+	// Undoes is the operation that an undo puts back.
+	Undoes string `json:"undoes,omitempty"`
+	// Host is where it began; Link leads to the CI job.
+	Host string     `json:"host,omitempty"`
+	Link string     `json:"link,omitempty"`
+	Plan *plan.Plan `json:"plan"`
 }
 
 // Progress is what the entries of one operation amount to.
 type Progress struct {
-	Header *Header
-	// Touched lists the waves that may have changed something, in the order they were begun.
-	Touched []int
-	// Deployments are those accepted and not followed to their end.
-	Deployments []string
+	// Next is what is left to do.
+	Next Next
+	// Begun lists the waves that may have changed something, in the order they were begun.
+	Begun []int
+	// Verified lists the waves that are done with.
+	Verified []int
+	// Healthy lists the waves whose apps were all healthy.
+	Healthy []int
+	// Open are deployments accepted and not seen to their end.
+	Open []string
 	// Restored lists the waves put back.
 	Restored []int
-	Failing  bool
+	// Cause is why it is failing; "" as long as it is not. Interrupted: because a person asked to stop.
+	Cause       string
+	Interrupted bool
 	// Outcome is "" while the operation has not ended.
-	Outcome   event.Outcome
-	StartedAt time.Time
-	EndedAt   time.Time
+	Outcome event.Outcome
+	// Running is what was last seen to run when it ended.
+	Running map[string]string
+	// Last is the newest entry; the zero Entry when there is none.
+	Last Entry
 }
 
 // Replay reads entries in order. Entries of an unknown step are passed over: a newer version wrote them.
 func Replay(entries []Entry) Progress {
-	var p Progress
+	next := map[Step]Next{}
+	for _, row := range Machine() {
+		next[row.Step] = row.Next
+	}
+	p := Progress{Next: Begin}
 	for _, e := range entries {
+		p.Last = e
 		switch e.Step {
-		case Started:
-			p.Header, p.StartedAt = e.Header, e.At
 		case WaveStarting:
-			p.Touched = append(p.Touched, e.Wave)
+			if !slices.Contains(p.Begun, e.Wave) {
+				p.Begun = append(p.Begun, e.Wave)
+			}
 		case Accepted, RestoreAccepted:
-			p.Deployments = append(p.Deployments, e.DeploymentID)
+			if !slices.Contains(p.Open, e.DeploymentID) {
+				p.Open = append(p.Open, e.DeploymentID)
+			}
 		case WaveHealthy:
-			p.Deployments = nil
-		case Failing:
-			p.Failing = true
+			p.Open, p.Healthy = nil, append(p.Healthy, e.Wave)
+		case WaveVerified:
+			p.Verified = append(p.Verified, e.Wave)
+		case Failing, Stopped:
+			if p.Cause == "" {
+				p.Cause, p.Interrupted = e.Reason, e.Interrupted
+			}
 		case WaveRestored:
-			p.Restored = append(p.Restored, e.Wave)
-			p.Deployments = nil
+			p.Open, p.Restored = nil, append(p.Restored, e.Wave)
+		case Resumed:
+			if p.Outcome != "" {
+				// It needed a person, who wants it put back once more: whatever was put back may have been changed since.
+				p.Outcome, p.Restored, p.Next = "", nil, PutBack
+			}
 		case Ended:
-			p.Outcome, p.EndedAt = e.Outcome, e.At
-		case Snapshotted, RestoreStarting:
+			p.Outcome, p.Running = e.Outcome, e.Running
+			if p.Cause == "" {
+				p.Cause = e.Reason
+			}
+		case Started, Snapshotted, RestoreStarting:
+		}
+		if n := next[e.Step]; n != "" {
+			p.Next = n
 		}
 	}
 	return p
+}
+
+// Resumable reports whether there is anything that resume could do.
+func (p Progress) Resumable() bool {
+	return p.Next != Nothing || p.Outcome == event.NeedsPerson
 }

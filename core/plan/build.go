@@ -72,7 +72,7 @@ func Build(in Input) (*Plan, diag.Diagnostics) {
 	for _, rule := range in.Rules {
 		b.repo(rule)
 	}
-	b.ds = append(b.ds, Order(b.Plan, in.Rules, in.Apply.Strategy)...)
+	b.ds = append(b.ds, Order(b.Plan, in.Rules, in.Apply.Strategy, in.Apply.MaxParallel)...)
 	b.Diagnostics = append(diag.Diagnostics{}, b.ds...)
 	b.conclude()
 	return b.Plan, b.ds

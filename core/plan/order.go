@@ -12,8 +12,8 @@ import (
 // or, with waves, each repo after all repos that it depends on, also by way of repos that do not change.
 // An app whose containers belong to several repos changes once, so those repos share a wave.
 // Repos that depend on each other in a circle are an error at their block, and share a wave as well.
-// Waves count from 1 without gaps.
-func Order(p *Plan, rules []policy.Repo, strategy policy.Strategy) diag.Diagnostics {
+// With maxParallel, a wave of more apps is several, one after the other. Waves count from 1 without gaps.
+func Order(p *Plan, rules []policy.Repo, strategy policy.Strategy, maxParallel int) diag.Diagnostics {
 	if strategy != policy.Waves {
 		for i := range p.Changes {
 			p.Changes[i].Wave = 0
@@ -50,7 +50,31 @@ func Order(p *Plan, rules []policy.Repo, strategy policy.Strategy) diag.Diagnost
 			c.Wave = 1 + slices.Index(used, depth[c.Repo])
 		}
 	}
+	if maxParallel > 0 {
+		p.divide(maxParallel)
+	}
 	return ds
+}
+
+// divide makes several waves of each that has more apps than most.
+func (p *Plan) divide(most int) {
+	before := 0
+	waves := map[string]int{}
+	for n := 1; n <= len(p.Waves()); n++ {
+		apps := 0
+		for _, c := range p.Changes {
+			if _, placed := waves[c.App]; c.Wave == n && !placed {
+				waves[c.App] = before + 1 + apps/most
+				apps++
+			}
+		}
+		before += (apps + most - 1) / most
+	}
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Wave > 0 {
+			c.Wave = waves[c.App]
+		}
+	}
 }
 
 // graph says which repo goes back after which.

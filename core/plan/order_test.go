@@ -75,7 +75,7 @@ func TestOrder(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ds := plan.Order(tt.plan, tt.rules, tt.strategy)
+			ds := plan.Order(tt.plan, tt.rules, tt.strategy, 0)
 			contains(t, ds, tt.fails...)
 			if diff := cmp.Diff(tt.want, waves(tt.plan)); diff != "" {
 				t.Error(diff)
@@ -84,6 +84,29 @@ func TestOrder(t *testing.T) {
 				if d.Range == nil {
 					t.Errorf("%s has no place", d.Detail)
 				}
+			}
+		})
+	}
+}
+
+func TestMaxParallelDividesWavesByApps(t *testing.T) {
+	tests := []struct {
+		name string
+		most int
+		plan *plan.Plan
+		want string
+	}{
+		{"more apps than may change at once", 2, deploys("a /1", "a /2", "a /3", "b /4"), "a1 a1 a2 b3"},
+		{"as many as may", 3, deploys("a /1", "a /2", "a /3", "b /4"), "a1 a1 a1 b2"},
+		{"one after the other", 1, deploys("a /1", "a /2", "-a /x", "b /4"), "a1 a2 a0 b3"},
+		{"an app with two containers is one app", 1, deploys("a /1", "a /1", "a /2", "b /4"), "a1 a1 a2 b3"},
+		{"nothing", 1, deploys("-a /1"), "a0"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			plan.Order(tt.plan, after("a", "b: a"), policy.Waves, tt.most)
+			if diff := cmp.Diff(tt.want, waves(tt.plan)); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}
@@ -106,7 +129,7 @@ func TestOrderKeepsEveryDependencyAndLeavesNoGap(t *testing.T) {
 			action := rapid.SampledFrom([]plan.Action{plan.Rollback, plan.Forward, plan.None, plan.Keep}).Draw(t, "action")
 			p.Changes = append(p.Changes, plan.Change{Repo: r.Name, App: "/" + r.Name, Action: action})
 		}
-		ds := plan.Order(p, rules, policy.Waves)
+		ds := plan.Order(p, rules, policy.Waves, 0)
 		if ds.HasErrors() && !circular {
 			t.Fatal(texts(ds))
 		}

@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rollback-project/rollback/sdk/diag"
@@ -125,4 +126,17 @@ func (p *Plan) Waves() [][]Change {
 		waves[c.Wave-1] = append(waves[c.Wave-1], c)
 	}
 	return waves
+}
+
+// Apps are the apps that change, each once, in the order of their waves.
+func (p *Plan) Apps() []string {
+	var ids []string
+	for _, wave := range p.Waves() {
+		for _, c := range wave {
+			if !slices.Contains(ids, c.App) {
+				ids = append(ids, c.App)
+			}
+		}
+	}
+	return ids
 }

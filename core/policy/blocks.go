@@ -27,6 +27,7 @@ var rootSchema = &hcl.BodySchema{
 		{Type: "points"},
 		{Type: "gap_fill"},
 		{Type: "apply"},
+		{Type: "after_apply"},
 		{Type: "guard", LabelNames: []string{"name"}},
 		{Type: "state", LabelNames: []string{"kind"}},
 	},
@@ -34,7 +35,7 @@ var rootSchema = &hcl.BodySchema{
 
 // singletons may occur once in all files together.
 var singletons = []string{
-	"rollback", "registry", "orchestrator", "tag", "release", "retention", "points", "gap_fill", "apply", "state",
+	"rollback", "registry", "orchestrator", "tag", "release", "retention", "points", "gap_fill", "apply", "after_apply", "state",
 }
 
 // collect sorts the blocks of all files by type.

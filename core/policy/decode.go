@@ -9,7 +9,6 @@ import (
 
 	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/hcl/v2"
-	"github.com/zclconf/go-cty/cty"
 
 	"github.com/rollback-project/rollback/core/policy/function"
 	"github.com/rollback-project/rollback/core/policy/source"
@@ -29,6 +28,7 @@ func (l *loader) decode() {
 	l.rules(l.sole("tag", "release", "retention", "gap_fill"), &p.Tag, &p.Release, &p.Retention, &p.GapFill)
 	l.points()
 	l.apply()
+	l.afterApply()
 	l.state()
 	for _, b := range l.blocks["environment"] {
 		p.Environments = append(p.Environments, l.environmentBlock(b))
@@ -204,35 +204,17 @@ func (l *loader) apply() {
 		return
 	}
 	p := &l.policy.Apply
-	a := l.open(b.Body, []string{"strategy", "timeout", "on_failure", "allow_forward", "config"}, nil)
+	a := l.open(b.Body, []string{"strategy", "timeout", "total_timeout", "max_parallel", "on_failure", "allow_forward", "config"}, nil)
 	oneOf(a, "strategy", &p.Strategy, Together, Waves)
 	a.duration("timeout", &p.Timeout)
+	a.duration("total_timeout", &p.TotalTimeout)
+	a.whole("max_parallel", 1, &p.MaxParallel)
+	if _, limited := a.list["max_parallel"]; limited && p.Strategy != Waves {
+		l.problem(a.list["max_parallel"].Range, "Unsuitable strategy", `The attribute "max_parallel" limits how many apps of a wave change at once: it needs strategy = "waves".`)
+	}
 	oneOf(a, "on_failure", &p.OnFailure, Restore, Stop)
 	a.boolean("allow_forward", &p.AllowForward)
 	oneOf(a, "config", &p.Config, Current, AsDeployed)
-	if p.Config == AsDeployed {
-		if r, ok := a.read("config", cty.String); ok {
-			// Taking it for "current" would leave a configuration behind that does not fit its image.
-			r.problem(r.at(), "Not in this version", `This version goes back with images only: config = "as_deployed" will come. Leave it out, or say "current".`)
-		}
-	}
-}
-
-// stateKinds are the kinds of state that this version has.
-var stateKinds = []string{"local"}
-
-func (l *loader) state() {
-	b := l.only("state")
-	if b == nil {
-		return
-	}
-	if kind := b.Labels[0]; !slices.Contains(stateKinds, kind) {
-		l.problem(b.LabelRanges[0], "Unsupported kind of state", fmt.Sprintf(
-			"There is no state %q in this version. It must be %s.", kind, source.OneOf(stateKinds)))
-		return
-	}
-	a := l.open(b.Body, []string{"path"}, nil)
-	a.text("path", &l.policy.State.Path)
 }
 
 func (l *loader) environmentBlock(b *block) Environment {

@@ -135,7 +135,8 @@ func Defaults() *Policy {
 		Apply: Apply{
 			Strategy: Together, Timeout: 15 * time.Minute, OnFailure: Restore, Config: Current,
 		},
-		State: State{Kind: "local", Path: DefaultStatePath},
+		State:      State{Kind: StateLocal, Path: DefaultStatePath, Snapshots: SnapshotsSealed, Keep: DefaultStateKeep},
+		AfterApply: AfterApply{Hold: HoldNone, Quarantine: true},
 	}
 }
 

@@ -99,7 +99,8 @@ func TestThePolicyOfTheDesignIsUnderstoodWhole(t *testing.T) {
 		Notifiers:    []Notifier{{Backend: Backend{Kind: schema.Notify, Name: "slack"}, On: []string{"started", "succeeded", "failed", "restored"}}},
 		Plugins:      []Plugin{{Kind: schema.Notify, Name: "pager", Path: "./bin/rollback-notify-pager", SHA256: strings.Repeat("ab", 32)}},
 		Guards:       []Guard{{Name: "not too many", Severity: SeverityError}, {Name: "freeze", Severity: SeverityOverridable}},
-		State:        State{Kind: "local", Path: ".rollback/state.db"},
+		State:        State{Kind: StateLocal, Path: ".rollback/state.db", Snapshots: SnapshotsSealed, Keep: DefaultStateKeep},
+		AfterApply:   AfterApply{Hold: HoldNone, Quarantine: true},
 		Secrets:      []string{"https://hooks.example.com/x"},
 	}
 	if diff := cmp.Diff(want, p, ignorePlaces); diff != "" {

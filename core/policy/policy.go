@@ -28,6 +28,7 @@ type Policy struct {
 	Points       Points
 	GapFill      GapFill
 	Apply        Apply
+	AfterApply   AfterApply
 	// Registry and Orchestrator are nil when the policy has none (the article's own calls bring theirs).
 	Registry     *Backend
 	Orchestrator *Backend
@@ -179,7 +180,11 @@ const (
 type Apply struct {
 	Strategy Strategy
 	// Timeout bounds one wave from its deployment to all healthy; default 15m.
-	Timeout      time.Duration
+	Timeout time.Duration
+	// TotalTimeout bounds all waves together; 0 is no bound.
+	TotalTimeout time.Duration
+	// MaxParallel is how many apps of a wave change at once; 0 is all of them.
+	MaxParallel  int
 	OnFailure    OnFailure
 	AllowForward bool
 	Config       ConfigMode
@@ -194,17 +199,6 @@ const (
 	SeverityOverridable Severity = "overridable"
 	SeverityWarning     Severity = "warning"
 )
-
-// DefaultStatePath is where the local state is when the policy does not say.
-const DefaultStatePath = ".rollback/state"
-
-// State is the block state.
-type State struct {
-	// Kind is local in this version.
-	Kind string
-	// Path of the local state, relative to Dir; default DefaultStatePath.
-	Path string
-}
 
 // Plugin is a block plugin: where an outside plugin's executable is.
 type Plugin struct {

@@ -23,7 +23,11 @@ release {
   date_from = ["config", "lable", "config"] # ERROR: Invalid value: Did you mean "label"? # ERROR: Duplicate value: "config" stands in "date_from" twice
   platform  = "amd64" # ERROR: Invalid platform: such as "linux/amd64"
 }
-state "postgres" {} # ERROR: Unsupported kind of state: It must be "local"
+state "postgress" {} # ERROR: Unsupported kind of state: Did you mean "postgres"?
+after_apply {
+  hold       = "always" # ERROR: Invalid value: It must be "none" or "until_released"
+  quarantine = "perhaps" # ERROR: Unsuitable value type: must be a bool
+}
 gap_fill {
   max_age    = "2w" # ERROR: Invalid duration: write "336h"
   on_missing = null

@@ -1,3 +1,0 @@
-apply {
-  config = "as_deployed" # ERROR: Not in this version: will come
-}

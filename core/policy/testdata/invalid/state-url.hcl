@@ -1,0 +1,1 @@
+state "postgres" {} # ERROR: Missing required argument: "url" is required

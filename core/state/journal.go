@@ -1,0 +1,243 @@
+package state
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/rollback-project/rollback/core/event"
+	"github.com/rollback-project/rollback/core/journal"
+	"github.com/rollback-project/rollback/sdk/orchestrator"
+)
+
+// FencedError says that another process writes an operation's journal: it has taken the operation over, and this one
+// must not go on.
+type FencedError struct{ Operation string }
+
+func (e *FencedError) Error() string {
+	return fmt.Sprintf("write journal: another process has taken operation %s over", e.Operation)
+}
+
+// Journal writes the journal of one operation. It is used from one goroutine.
+type Journal struct {
+	store     *Store
+	ctx       context.Context //nolint:containedctx // a journal is written also, and above all, when everything else is cancelled
+	operation string
+	writer    string
+	seq       int
+	events    int64
+	noted     []event.Event
+}
+
+// NewJournal begins the journal of an operation, under the lock l. It is an error if one exists.
+func (s *Store) NewJournal(ctx context.Context, l *Lock, h journal.Header) (*Journal, error) {
+	raw, err := json.Marshal(h)
+	if err != nil {
+		return nil, fmt.Errorf("begin journal: %w", err)
+	}
+	kind := string(h.Kind)
+	err = s.lasting(ctx, func() error {
+		_, err := s.db.ExecContext(ctx, s.q(`INSERT INTO operations (id, environment, kind, header, started_at, ended_at, outcome, cancel_by, cancel_why)
+			VALUES (?, ?, ?, ?, ?, 0, '', '', '') ON CONFLICT (id) DO NOTHING`), h.OperationID, h.Environment, kind, string(raw), micros(s.now()))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("begin journal: %w", err)
+	}
+	return &Journal{store: s, ctx: context.WithoutCancel(ctx), operation: h.OperationID, writer: l.holder.token}, nil
+}
+
+// ContinueJournal goes on with the journal of an operation that another process has left, under the lock l.
+func (s *Store) ContinueJournal(ctx context.Context, l *Lock, operation string) (*Journal, error) {
+	j := &Journal{store: s, ctx: context.WithoutCancel(ctx), operation: operation, writer: l.holder.token}
+	err := s.lasting(ctx, func() error {
+		err := s.db.QueryRowContext(ctx, s.q("SELECT coalesce(max(seq), 0) FROM entries WHERE operation = ?"), operation).Scan(&j.seq)
+		if err != nil {
+			return err
+		}
+		return s.db.QueryRowContext(ctx, s.q("SELECT coalesce(max(seq), 0) FROM events WHERE operation = ?"), operation).Scan(&j.events)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("continue journal of operation %s: %w", operation, err)
+	}
+	return j, nil
+}
+
+// Record writes an entry and returns when it is durable. Seq and At are set here. Where the database does not answer it
+// is tried again for as long as the store has patience. A *FencedError means that another process writes.
+func (j *Journal) Record(e journal.Entry) error { return j.RecordWith(e, nil) }
+
+// RecordWith writes an entry and the snapshots that belong to it, both or neither.
+func (j *Journal) RecordWith(e journal.Entry, snapshots []orchestrator.Snapshot) error {
+	now := j.store.now().UTC()
+	e.Seq, e.At = j.seq+1, now
+	raw, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	err = j.store.tx(j.ctx, func(tx *sql.Tx) error { return j.write(tx, e, raw, snapshots) })
+	var fenced *FencedError
+	if err != nil && !errors.As(err, &fenced) {
+		return fmt.Errorf("write journal to %s: %w", j.store.Where(), err)
+	}
+	if err != nil {
+		return err
+	}
+	j.seq++
+	j.events += int64(len(j.noted))
+	j.noted = nil
+	return nil
+}
+
+// Note keeps an event for those who read up on the operation. It is written along with the next entry.
+func (j *Journal) Note(e event.Event) { j.noted = append(j.noted, e) }
+
+func (j *Journal) write(tx *sql.Tx, e journal.Entry, raw []byte, snapshots []orchestrator.Snapshot) error {
+	res, err := tx.ExecContext(j.ctx, j.store.q("INSERT INTO entries (operation, seq, writer, at, entry) VALUES (?, ?, ?, ?, ?) ON CONFLICT (operation, seq) DO NOTHING"),
+		j.operation, e.Seq, j.writer, micros(e.At), string(raw))
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, j.written(tx, e.Seq, raw))
+	}
+	for i, ev := range j.noted {
+		body, err := json.Marshal(noted{Event: ev, Message: ev.Message})
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(j.ctx, j.store.q("INSERT INTO events (operation, seq, at, event) VALUES (?, ?, ?, ?) ON CONFLICT (operation, seq) DO NOTHING"),
+			j.operation, j.events+int64(i)+1, micros(ev.At), string(body))
+		if err != nil {
+			return err
+		}
+	}
+	for i, snap := range snapshots {
+		if err := j.snapshot(tx, i, snap); err != nil {
+			return err
+		}
+	}
+	switch e.Step {
+	case journal.Ended:
+		_, err = tx.ExecContext(j.ctx, j.store.q("UPDATE operations SET ended_at = ?, outcome = ? WHERE id = ?"), micros(e.At), string(e.Outcome), j.operation)
+	case journal.Resumed:
+		// It goes on; who asked the process before this one to stop has not asked this one.
+		_, err = tx.ExecContext(j.ctx, j.store.q("UPDATE operations SET ended_at = 0, outcome = '', cancel_by = '', cancel_why = '' WHERE id = ?"), j.operation)
+	}
+	return err
+}
+
+// written tells an entry of ours, whose answer was lost, from one of another process.
+func (j *Journal) written(tx *sql.Tx, seq int, raw []byte) error {
+	var writer, entry string
+	err := tx.QueryRowContext(j.ctx, j.store.q("SELECT writer, entry FROM entries WHERE operation = ? AND seq = ?"), j.operation, seq).Scan(&writer, &entry)
+	if err != nil {
+		return err
+	}
+	if writer != j.writer || !bytes.Equal(raw, []byte(entry)) {
+		return &FencedError{Operation: j.operation}
+	}
+	return nil
+}
+
+func (j *Journal) snapshot(tx *sql.Tx, i int, snap orchestrator.Snapshot) error {
+	data := []byte{}
+	if j.store.key != nil {
+		data = j.store.key.seal(j.operation, snap.App, snap.Data)
+	}
+	images, err := json.Marshal(snap.Images)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(j.ctx, j.store.q("INSERT INTO snapshots (operation, seq, app, fingerprint, images, data) VALUES (?, ?, ?, ?, ?, ?)"),
+		j.operation, i, snap.App, snap.Fingerprint, string(images), data)
+	return err
+}
+
+// noted is an event as it is kept; its text is left out of the stream's form.
+type noted struct {
+	event.Event
+	Message string `json:"message,omitempty"`
+}
+
+// Snapshots reads the snapshots of an operation, in the order they were taken. Those that were left out, or that
+// cannot be decrypted, have no Data; why is the error, beside the snapshots.
+func (s *Store) Snapshots(ctx context.Context, operation string) ([]orchestrator.Snapshot, error) {
+	var snapshots []orchestrator.Snapshot
+	var sealed []error
+	err := s.each(ctx, func(scan func(...any) error) error {
+		var snap orchestrator.Snapshot
+		var images string
+		var data []byte
+		if err := scan(&snap.App, &snap.Fingerprint, &images, &data); err != nil {
+			return err
+		}
+		if err := json.Unmarshal([]byte(images), &snap.Images); err != nil {
+			return err
+		}
+		switch {
+		case len(data) == 0:
+			sealed = append(sealed, fmt.Errorf("the snapshot of %s was left out", snap.App))
+		case s.key == nil:
+			sealed = append(sealed, fmt.Errorf("the snapshot of %s is sealed, and there is no key: set ROLLBACK_STATE_KEY", snap.App))
+		default:
+			var err error
+			if snap.Data, err = s.key.open(operation, snap.App, data); err != nil {
+				sealed = append(sealed, err)
+			}
+		}
+		snapshots = append(snapshots, snap)
+		return nil
+	}, "SELECT app, fingerprint, images, data FROM snapshots WHERE operation = ? ORDER BY seq", operation)
+	if err != nil {
+		return nil, fmt.Errorf("read the snapshots of operation %s: %w", operation, err)
+	}
+	return snapshots, errors.Join(sealed...)
+}
+
+// Entries reads an operation's journal; none when there is no such operation.
+func (s *Store) Entries(ctx context.Context, operation string) ([]journal.Entry, error) {
+	var entries []journal.Entry
+	err := s.each(ctx, func(scan func(...any) error) error {
+		var raw string
+		if err := scan(&raw); err != nil {
+			return err
+		}
+		var e journal.Entry
+		if err := json.Unmarshal([]byte(raw), &e); err != nil {
+			return fmt.Errorf("entry %d: %w", len(entries)+1, err)
+		}
+		entries = append(entries, e)
+		return nil
+	}, "SELECT entry FROM entries WHERE operation = ? ORDER BY seq", operation)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal of operation %s: %w", operation, err)
+	}
+	return entries, nil
+}
+
+// Events reads what was told during an operation.
+func (s *Store) Events(ctx context.Context, operation string) ([]event.Event, error) {
+	var events []event.Event
+	err := s.each(ctx, func(scan func(...any) error) error {
+		var raw string
+		var at int64
+		if err := scan(&at, &raw); err != nil {
+			return err
+		}
+		var n noted
+		if err := json.Unmarshal([]byte(raw), &n); err != nil {
+			return err
+		}
+		n.Event.At, n.Event.Message = instant(at), n.Message
+		events = append(events, n.Event)
+		return nil
+	}, "SELECT at, event FROM events WHERE operation = ? ORDER BY seq", operation)
+	if err != nil {
+		return nil, fmt.Errorf("read the events of operation %s: %w", operation, err)
+	}
+	return events, nil
+}
