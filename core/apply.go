@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,20 +12,22 @@ import (
 	"github.com/rollback-project/rollback/core/apply"
 	"github.com/rollback-project/rollback/core/event"
 	"github.com/rollback-project/rollback/core/journal"
-	"github.com/rollback-project/rollback/core/notice"
 	"github.com/rollback-project/rollback/core/plan"
 	"github.com/rollback-project/rollback/core/point"
 	"github.com/rollback-project/rollback/core/policy"
 	"github.com/rollback-project/rollback/core/state"
 	"github.com/rollback-project/rollback/sdk/diag"
-	"github.com/rollback-project/rollback/sdk/orchestrator"
 	"github.com/rollback-project/rollback/sdk/registry"
-	"github.com/rollback-project/rollback/sdk/schema"
 )
 
 // ApplyRequest asks for a plan to be carried out.
 type ApplyRequest struct {
-	Plan     *plan.Plan
+	Plan *plan.Plan
+	Run
+}
+
+// Run is who runs an operation, and how.
+type Run struct {
 	Operator policy.OperatorFacts
 	// Reason and Ticket are for the record.
 	Reason, Ticket string
@@ -49,15 +50,20 @@ type ApplyResult struct {
 	Duration    time.Duration
 	// Holder is set when somebody else holds the lock.
 	Holder *state.Holder
-	// Journal is where the record is; "" when there is none.
-	Journal string
+	// Quarantined are the images that were left and are known bad from now on; Held the apps that are held.
+	Quarantined, Held []string
 }
 
 // Apply carries out a plan: lock, staleness and guards once more, journal, notices, deployment.
 // It always returns a result; the outcome says what to exit with.
 func (e *Engine) Apply(ctx context.Context, req ApplyRequest) ApplyResult {
+	return e.timed(func() ApplyResult { return e.apply(ctx, req) })
+}
+
+// timed measures an operation and tells its end.
+func (e *Engine) timed(run func() ApplyResult) ApplyResult {
 	began := e.Now()
-	res := e.apply(ctx, req)
+	res := run()
 	res.Duration = e.Now().Sub(began)
 	e.Emit(event.Event{
 		Type: event.OperationComplete, At: e.Now(), OperationID: res.OperationID, Outcome: res.Outcome,
@@ -69,7 +75,7 @@ func (e *Engine) Apply(ctx context.Context, req ApplyRequest) ApplyResult {
 // ExitCode is the exit code of DESIGN.md section 4 for how an operation ended.
 func ExitCode(res apply.Result) int {
 	switch res.Outcome {
-	case event.Done, event.Nothing:
+	case event.Done, event.Nothing, event.Abandoned:
 		return 0
 	case event.Refused:
 		return 1
@@ -91,7 +97,7 @@ func refused(err error) ApplyResult {
 	return ApplyResult{Result: apply.Result{Outcome: event.Refused, Err: err, AsBefore: true}}
 }
 
-func (e *Engine) apply(ctx context.Context, req ApplyRequest) (res ApplyResult) {
+func (e *Engine) apply(ctx context.Context, req ApplyRequest) ApplyResult {
 	p := req.Plan
 	if p.Errored {
 		return refused(errors.New("carry out the plan: errors stand in its way"))
@@ -100,81 +106,100 @@ func (e *Engine) apply(ctx context.Context, req ApplyRequest) (res ApplyResult) 
 		return ApplyResult{Result: apply.Result{Outcome: event.Nothing, AsBefore: true}}
 	}
 	id := NewID(e.Now())
-	req.Holder.Operation = id
-	lock, err := e.State.Lock(ctx, p.Environment, req.Holder, req.LockTimeout, func(h state.Holder) {
-		e.Emit(event.Event{Type: event.LockWait, At: e.Now(), Message: fmt.Sprintf("Waiting up to %s for the lock of %s, held by %s (process %d on %s)", req.LockTimeout, p.Environment, h.Who, h.PID, h.Host)})
+	return e.locked(ctx, p.Environment, id, req.Run, func(ctx context.Context, lock *state.Lock) ApplyResult {
+		return e.applyLocked(ctx, req, id, lock)
 	})
+}
+
+// locked runs under the lock of an environment. The context of do ends when the lock is lost.
+func (e *Engine) locked(ctx context.Context, environment, id string, run Run, do func(context.Context, *state.Lock) ApplyResult) (res ApplyResult) {
+	run.Holder.Operation = id
+	waiting, stop := until(ctx, run.Interrupt)
+	lock, err := e.State.Lock(waiting, environment, run.Holder, run.LockTimeout, func(h state.Holder) {
+		e.Emit(event.Event{Type: event.LockWait, At: e.Now(), Message: fmt.Sprintf("Waiting up to %s for the lock of %s, held by %s (process %d on %s)", run.LockTimeout, environment, h.Who, h.PID, h.Host)})
+	})
+	interrupted := waiting.Err() != nil
+	stop()
 	var locked *state.LockedError
 	switch {
 	case errors.As(err, &locked):
 		return ApplyResult{Result: apply.Result{Outcome: event.Locked, Err: err, AsBefore: true}, Holder: &locked.Holder}
+	case err != nil && interrupted:
+		return ApplyResult{Result: apply.Result{Outcome: event.Interrupted, AsBefore: true}}
 	case err != nil:
 		return refused(err)
 	}
 	defer func() {
 		if err := lock.Unlock(); err != nil {
-			res.Err = errors.Join(res.Err, fmt.Errorf("unlock %s: %w", p.Environment, err))
+			res.Err = errors.Join(res.Err, err)
 		}
 	}()
-	return e.applyLocked(ctx, req, id)
+	held, release := lock.Context(ctx)
+	defer release()
+	return do(held, lock)
+}
+
+// until returns a context that ends with ctx or when ch is closed.
+func until(ctx context.Context, ch <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-ch:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // applyLocked runs under the lock.
-func (e *Engine) applyLocked(ctx context.Context, req ApplyRequest, id string) ApplyResult {
+func (e *Engine) applyLocked(ctx context.Context, req ApplyRequest, id string, lock *state.Lock) ApplyResult {
 	p := req.Plan
-	by, err := e.State.PlanClaimedBy(p.ID)
-	if err != nil {
+	if err := e.claimable(ctx, p); err != nil {
 		return refused(err)
-	}
-	if by != "" {
-		// It would be found stale as well, but this is why.
-		return refused(&AppliedError{Operation: by})
 	}
 	if res := e.recheckUntil(ctx, req); res != nil {
 		return *res
 	}
-	by, claimed, err := e.State.ClaimPlan(p.ID, id)
+	by, claimed, err := e.State.ClaimPlan(ctx, p.ID, id)
 	if err != nil {
 		return refused(err)
 	}
 	if !claimed {
 		return refused(&AppliedError{Operation: by})
 	}
-	j, err := e.State.NewJournal(id)
+	header := journal.Header{
+		OperationID: id, Kind: journal.Apply, Environment: p.Environment, Operator: req.Operator.User, ApprovedBy: req.Operator.ApprovedBy,
+		Reason: req.Reason, Ticket: req.Ticket, Overrides: overrides(p, req.Overrides), Undoes: p.Undoes, Host: req.Host, Link: req.Link, Plan: p,
+	}
+	if p.Undoes != "" {
+		header.Kind = journal.Undo
+	}
+	j, err := e.State.NewJournal(ctx, lock, header)
 	if err != nil {
 		return refused(err)
 	}
-	defer func() {
-		// Every entry was durable when it was recorded; there is nothing left to lose.
-		_ = j.Close()
-	}()
-	header := journal.Header{
-		OperationID: id, Environment: p.Environment, Operator: req.Operator.User, ApprovedBy: req.Operator.ApprovedBy,
-		Reason: req.Reason, Ticket: req.Ticket, Plan: p,
+	return e.operate(ctx, operation{header: header, journal: j, run: req.Run})
+}
+
+// claimable says why a plan cannot be applied whatever the world is like.
+func (e *Engine) claimable(ctx context.Context, p *plan.Plan) error {
+	by, err := e.State.PlanClaimedBy(ctx, p.ID)
+	if err != nil {
+		return err
 	}
-	teller := notice.New(e.Notifiers, notice.Options{
-		Header: header, Link: req.Link, Host: req.Host, Now: e.Now, Timeout: req.NotifyTimeout,
-		Warn: func(d diag.Diagnostic) {
-			e.Emit(event.Event{Type: event.Diagnostic, At: e.Now(), OperationID: id, Diagnostic: &d, Message: d.Summary})
-		},
-	})
-	e.Emit(event.Event{Type: event.OperationStart, At: e.Now(), OperationID: id, Message: p.Environment, To: p.To})
-	teller.Started(ctx)
-	emit := func(ev event.Event) {
-		e.Emit(ev)
-		teller.Event(ctx, ev)
+	if by != "" {
+		// It would be found stale as well, but this is why.
+		return &AppliedError{Operation: by}
 	}
-	canceler, _ := e.Orchestrator.(orchestrator.Canceler)
-	if !e.Capabilities.Has(schema.Cancel) {
-		canceler = nil
+	left, err := e.State.Unfinished(ctx, p.Environment)
+	if err != nil {
+		return err
 	}
-	res := apply.Run(ctx, apply.Options{
-		Header: header, Orchestrator: e.Orchestrator, Canceler: canceler, Journal: j, Emit: emit, Now: e.Now, Wait: sleep,
-		Timeout: e.Policy.Apply.Timeout, OnFailure: e.Policy.Apply.OnFailure, Interrupt: req.Interrupt, Labels: labels(id, req.Reason),
-	})
-	// A second Ctrl-C has ended ctx; people are told all the same, each within its own timeout.
-	teller.Ended(context.WithoutCancel(ctx), res)
-	return ApplyResult{Result: res, OperationID: id, Journal: filepath.Join(e.State.Dir(), "operations", id+".jsonl")}
+	if left != nil {
+		return &UnfinishedError{Operation: left.OperationID, Environment: p.Environment}
+	}
+	return nil
 }
 
 // sleep waits by the clock.
@@ -208,6 +233,13 @@ func (e *StaleError) Error() string {
 	return "the plan is stale: " + strings.Join(e.Reasons, "; ") + "; make a new plan"
 }
 
+// UnfinishedError says that an operation was broken off, and is to be taken up or given up before another one.
+type UnfinishedError struct{ Operation, Environment string }
+
+func (e *UnfinishedError) Error() string {
+	return fmt.Sprintf("operation %s on %s was broken off and has not ended", e.Operation, e.Environment)
+}
+
 // AppliedError says that a plan was applied before.
 type AppliedError struct{ Operation string }
 
@@ -217,15 +249,8 @@ func (e *AppliedError) Error() string {
 
 // recheckUntil is recheck as long as nobody interrupts it; nil when the plan holds.
 func (e *Engine) recheckUntil(ctx context.Context, req ApplyRequest) *ApplyResult {
-	checking, cancel := context.WithCancel(ctx)
+	checking, cancel := until(ctx, req.Interrupt)
 	defer cancel()
-	go func() {
-		select {
-		case <-req.Interrupt:
-			cancel()
-		case <-checking.Done():
-		}
-	}()
 	err := e.recheck(checking, req)
 	stopped := checking.Err() != nil
 	select {

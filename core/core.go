@@ -31,7 +31,7 @@ type Options struct {
 	// Capabilities is the orchestrator's description.
 	Capabilities schema.Description
 	Notifiers    []notice.Target
-	State        *state.Local
+	State        *state.Store
 	Now          func() time.Time
 	// Parallelism bounds how many repos are read at once; at least 1.
 	Parallelism int

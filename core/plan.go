@@ -25,6 +25,8 @@ type PlanRequest struct {
 	Only, Except []string
 	// AllowPartial goes on although a repo could not be read.
 	AllowPartial bool
+	// AllowQuarantined goes to images known bad.
+	AllowQuarantined bool
 	// Overrides are reasons by name of an overridable guard.
 	Overrides map[string]string
 	Operator  policy.OperatorFacts
@@ -46,7 +48,7 @@ func (e *Engine) Plan(ctx context.Context, req PlanRequest) (*plan.Plan, *World,
 		PolicyHash: e.Policy.Hash, Apply: e.Policy.Apply, Rules: w.Rules, Found: found, Repos: w.Repos,
 		Matches: w.Matches, MatchDiagnostics: w.MatchDiagnostics,
 		PinDigest: e.Capabilities.Has(schema.DigestReference),
-		Only:      req.Only, Except: req.Except, AllowPartial: req.AllowPartial,
+		Only:      req.Only, Except: req.Except, AllowPartial: req.AllowPartial, AllowQuarantined: req.AllowQuarantined,
 	}
 	in.Preflight, err = e.preflight(ctx, plan.Images(in))
 	if err != nil {
@@ -138,6 +140,7 @@ func (e *Engine) markGone(ctx context.Context, w *World, p *point.Point, tried m
 	for i, c := range p.Choices {
 		for j := range w.Repos {
 			if whys[i] != "" && w.Repos[j].Name == c.Repo {
+				w.gone[[2]string{c.Repo, c.Release.Digest}] = whys[i]
 				marked = w.Repos[j].Mark(c.Release.Digest, whys[i], "") || marked
 			}
 		}

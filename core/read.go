@@ -13,6 +13,7 @@ import (
 	"github.com/rollback-project/rollback/core/plan"
 	"github.com/rollback-project/rollback/core/point"
 	"github.com/rollback-project/rollback/core/policy"
+	"github.com/rollback-project/rollback/core/state"
 	"github.com/rollback-project/rollback/sdk/diag"
 	"github.com/rollback-project/rollback/sdk/fault"
 	"github.com/rollback-project/rollback/sdk/orchestrator"
@@ -35,6 +36,10 @@ type World struct {
 	MatchDiagnostics diag.Diagnostics
 	// AppsUnknown says why the apps could not be read; "" when they were, or when there is no orchestrator.
 	AppsUnknown string
+
+	// gone says of images, by repo and digest, why they can no longer be pulled; bad are those in quarantine.
+	gone map[[2]string]string
+	bad  []state.BadImage
 }
 
 // Running is what the environment's apps run.
@@ -43,7 +48,7 @@ func (w *World) Running() []point.Running { return plan.Runs(w.Matches) }
 // Read reads every repo and every app of an environment, at the same time.
 // A repo that cannot be read is in the world as unknown, with the reason; it is not left out.
 func (e *Engine) Read(ctx context.Context, env policy.Environment) (*World, error) {
-	w := &World{Environment: env, Rules: e.Policy.Repos, Repos: make([]point.Repo, len(e.Policy.Repos))}
+	w := &World{Environment: env, Rules: e.Policy.Repos, Repos: make([]point.Repo, len(e.Policy.Repos)), gone: map[[2]string]string{}}
 	if len(w.Rules) == 0 {
 		return nil, errors.New(`read the registry: the policy names no repo; add a block such as repo "backend-a" {}`)
 	}
@@ -55,6 +60,11 @@ func (e *Engine) Read(ctx context.Context, env policy.Environment) (*World, erro
 		return err
 	})
 	g.Go(func() error { return e.list(gctx, w, nil) })
+	g.Go(func() error {
+		var err error
+		w.bad, err = e.State.Quarantined(gctx)
+		return err
+	})
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
@@ -140,6 +150,7 @@ func (e *Engine) listRepo(ctx context.Context, rule policy.Repo, branch string, 
 // build makes the timeline, and reads further back where a gap fill needs it.
 func (e *Engine) build(ctx context.Context, w *World) error {
 	opts := point.Options{Rules: w.Rules, By: e.Policy.Points.By, Zone: e.Policy.Settings.Timezone}
+	w.mark()
 	w.Timeline = point.Build(w.Repos, opts)
 	if len(w.Timeline.Needs) == 0 {
 		return nil
@@ -151,8 +162,31 @@ func (e *Engine) build(ctx context.Context, w *World) error {
 	if err := e.list(ctx, w, needs); err != nil {
 		return err
 	}
+	w.mark()
 	w.Timeline = point.Build(w.Repos, opts)
 	return nil
+}
+
+// mark tells the repos what is known against their images, whenever they have been read.
+func (w *World) mark() {
+	for i := range w.Repos {
+		r := &w.Repos[i]
+		for key, why := range w.gone {
+			if key[0] == r.Name {
+				r.Mark(key[1], why, "")
+			}
+		}
+		for _, b := range w.bad {
+			if b.Repository != r.Repository {
+				continue
+			}
+			digest := b.Digest
+			if known := r.Lookup(b.Tag, ""); digest == "" && known != nil {
+				digest = known.Digest
+			}
+			r.Mark(digest, "", b.Reason)
+		}
+	}
 }
 
 // history replaces the dates of releases by those of their deployments (points.source = deployments).

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollback-project/rollback/core"
 	"github.com/rollback-project/rollback/core/event"
+	"github.com/rollback-project/rollback/core/journal"
 	"github.com/rollback-project/rollback/core/notice"
 	"github.com/rollback-project/rollback/core/plan"
 	"github.com/rollback-project/rollback/core/policy"
@@ -108,10 +109,15 @@ func open(t *testing.T, text string, w object) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
+	st, err := state.Open(t.Context(), state.Options{Path: filepath.Join(s.dir, "state.db"), Key: testKey(t), Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() }) // a test may have closed it
 	s.Engine = core.New(core.Options{
 		Policy: p, Registry: reg, Orchestrator: orch, Capabilities: orchestratorfile.Plugin().Describe(),
 		Notifiers: []notice.Target{{Name: "file", Notifier: note}},
-		State:     state.OpenLocal(filepath.Join(s.dir, "state"), func() time.Time { return now }),
+		State:     st,
 		Now:       func() time.Time { return now }, Parallelism: 4, Emit: s.take,
 	})
 	return s
@@ -223,9 +229,35 @@ func (s *shop) tryPlan(ctx context.Context, req core.PlanRequest) (*plan.Plan, *
 // apply applies a plan; interrupt may be nil.
 func (s *shop) apply(ctx context.Context, p *plan.Plan, interrupt <-chan struct{}) core.ApplyResult {
 	s.t.Helper()
-	return s.Apply(ctx, core.ApplyRequest{
-		Plan: p, Operator: policy.OperatorFacts{User: "alice@here"}, Reason: "it is broken",
+	return s.Apply(ctx, core.ApplyRequest{Plan: p, Run: run(interrupt)})
+}
+
+// run is alice, who has a reason.
+func run(interrupt <-chan struct{}) core.Run {
+	return core.Run{
+		Operator: policy.OperatorFacts{User: "alice@here"}, Reason: "it is broken",
 		Holder: state.Holder{Who: "alice@here", Host: "here", PID: 1, Command: "rollback apply"},
 		Host:   "here", NotifyTimeout: time.Second, Interrupt: interrupt,
-	})
+	}
+}
+
+// wellKept checks the journal of an operation against the state machine.
+func (s *shop) wellKept(operation string) {
+	s.t.Helper()
+	entries, err := s.State.Entries(s.t.Context(), operation)
+	if err != nil || len(entries) == 0 {
+		s.t.Fatalf("the journal: %v, %v", entries, err)
+	}
+	if err := journal.Check(entries); err != nil {
+		s.t.Error(err)
+	}
+}
+
+func testKey(t *testing.T) *state.Key {
+	t.Helper()
+	key, err := state.ParseKey("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }

@@ -76,6 +76,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"terminal":  terminal,
 		"trouble":   trouble,
 		"sandbox":   sandboxed,
+		"operation": operation,
 	}
 }
 
@@ -175,6 +176,20 @@ func edit(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s has nothing that matches %s", args[0], args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(re.ReplaceAllString(text, strings.ReplaceAll(args[2], `\n`, "\n"))), 0o600))
+}
+
+var operationID = regexp.MustCompile(`"operation_id":\s*"([0-9A-Z]{26})"`)
+
+// operation FILE sets $OPERATION to the first operation that a file of JSON names.
+func operation(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: operation FILE")
+	}
+	m := operationID.FindStringSubmatch(ts.ReadFile(args[0]))
+	if m == nil {
+		ts.Fatalf("%s names no operation", args[0])
+	}
+	ts.Setenv("OPERATION", m[1])
 }
 
 // await FILE REGEXP waits until a file that another process writes has a match.

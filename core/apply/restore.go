@@ -50,7 +50,7 @@ func (r *run) stopped(ctx context.Context, cause, restoreErr error) Result {
 // putAllBack restores, and says how that ended.
 func (r *run) putAllBack(ctx context.Context, cause error, interrupted bool) Result {
 	why := cause.Error()
-	if interrupted && r.InterruptedBy == nil {
+	if interrupted && (r.InterruptedBy == nil || r.InterruptedBy() == "") {
 		// What broke off with it is no news to who has stopped it.
 		why = errInterrupted.Error()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rollback-project/rollback/core/event"
 	"github.com/rollback-project/rollback/core/journal"
@@ -53,7 +54,8 @@ func (r *run) takeUp(ctx context.Context) Result {
 func (r *run) cause(p journal.Progress) error {
 	switch {
 	case p.Cause != "" && p.Interrupted:
-		return fmt.Errorf("%w: %s", errInterrupted, p.Cause)
+		_, more, _ := strings.Cut(p.Cause, errInterrupted.Error())
+		return fmt.Errorf("%w%s", errInterrupted, more)
 	case p.Cause != "":
 		return errors.New(p.Cause)
 	default:

@@ -230,6 +230,9 @@ func (b *builder) stay(repo string, t Target, a Action, reason, words string) Ch
 
 // Headline is the plan's first line: what was asked, the date it means, what runs now, and what was skipped.
 func (p *Plan) Headline() string {
+	if p.Undoes != "" {
+		return p.undoHeadline()
+	}
 	s := fmt.Sprintf("%s to %s", p.Environment, p.Asked.Date)
 	if p.Asked.To != p.Asked.Date {
 		s += fmt.Sprintf(" (asked: %s)", clean(p.Asked.To))

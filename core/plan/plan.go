@@ -103,6 +103,8 @@ type Plan struct {
 	Diagnostics   diag.Diagnostics `json:"diagnostics"`
 	// PolicyHash is policy.Policy.Hash.
 	PolicyHash string `json:"policy_hash"`
+	// Undoes is the operation that the plan puts back; "" for one that goes to a point.
+	Undoes string `json:"undoes,omitempty"`
 	// Operator made the plan: user@host.
 	Operator string `json:"operator,omitempty"`
 	// Applyable: no error stands in the way and something would change.

@@ -66,6 +66,9 @@ func Stale(p *Plan, now State) []string {
 		}
 	}
 	for _, m := range now.Matches {
+		if p.Undoes != "" {
+			break // It is about the apps that the operation changed, and no others.
+		}
 		for _, t := range m.Targets {
 			if !planned[key{m.Repo, t.App.ID, t.Container}] && !left[m.Repo] {
 				add("app %s runs %s now, and is not in the plan", name(t.App.ID, t.Container), m.Repo)

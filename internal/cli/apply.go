@@ -1,12 +1,9 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,24 +12,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollback-project/rollback/core"
-	"github.com/rollback-project/rollback/core/event"
 	"github.com/rollback-project/rollback/core/plan"
 	"github.com/rollback-project/rollback/core/point"
-	"github.com/rollback-project/rollback/core/policy"
-	"github.com/rollback-project/rollback/core/state"
 	"github.com/rollback-project/rollback/internal/term"
 	"github.com/rollback-project/rollback/internal/view"
 	"github.com/rollback-project/rollback/internal/view/live"
-	"github.com/rollback-project/rollback/sdk/diag"
 )
 
 type applyOptions struct {
 	planOptions
+	operating
 	file        string
 	autoApprove bool
-	reason      string
-	ticket      string
-	lockTimeout time.Duration
 }
 
 func newApply(g *global) *cobra.Command {
@@ -68,9 +59,7 @@ Exit codes: 0 done or nothing to do, 1 refused and nothing was changed, 3 failed
 	f := cmd.Flags()
 	o.registerPlan(f)
 	f.BoolVar(&o.autoApprove, "auto-approve", false, "do not ask")
-	f.StringVar(&o.reason, "reason", "", "why, for the record and the notifications")
-	f.StringVar(&o.ticket, "ticket", "", "`ID` of the incident, for the record and the notifications")
-	f.DurationVar(&o.lockTimeout, "lock-timeout", 0, "how long to wait while somebody else holds the environment")
+	o.operating.register(f)
 	f.StringVar(&o.dump, "dump", "", "`DIR` with the rollback.json of `get`, as the article's job has it")
 	f.StringVar(&o.slack, "slack", "", "a Slack webhook's `URL`, instead of the policy's notifiers (better: SLACK_CALLBACK)")
 	f.StringVar(&o.user, "user", "", "`USER` of DC/OS, as in the article's call")
@@ -86,7 +75,7 @@ func (o *applyOptions) check(cmd *cobra.Command, g *global) error {
 	}
 	f := cmd.Flags()
 	if o.file != "" {
-		for _, name := range []string{"to", "date", "only", "except", "override", "allow-partial", "repo", "registry"} {
+		for _, name := range []string{"to", "date", "only", "except", "override", "allow-partial", "allow-quarantined", "repo", "registry"} {
 			if f.Changed(name) {
 				return bad("--%s cannot be used with a saved plan: the plan was made already", name)
 			}
@@ -114,16 +103,50 @@ func runApply(ctx context.Context, g *global, o applyOptions) error {
 	if err := o.readDump(g); err != nil {
 		return err
 	}
-	s, err := g.start(planning, o.article, needs{registry: true, orchestrator: true, notifiers: true})
+	s, err := g.start(planning, o.article, needs{registry: true, orchestrator: true, notifiers: true, operate: true})
 	if err != nil {
 		return err
 	}
 	defer s.close()
+	if err := s.nothingUnfinished(planning); err != nil {
+		return err
+	}
 	p, err := s.approvedPlan(planning, o)
 	if err != nil || p == nil {
 		return err
 	}
-	return s.apply(ctx, ints, o, p)
+	run, err := s.run("apply", o.operating, o.overrides, ints)
+	if err != nil {
+		return err
+	}
+	run.Operator.ApprovedBy = o.approvedBy
+	return s.operate(ctx, p, func(ctx context.Context) core.ApplyResult {
+		return s.engine.Apply(ctx, core.ApplyRequest{Plan: p, Run: run})
+	})
+}
+
+// nothingUnfinished refuses, before anybody reads a plan, what would be refused after it: an operation was broken off, and
+// nobody carries it out.
+func (s *session) nothingUnfinished(ctx context.Context) error {
+	env, err := s.engine.Environment(s.env)
+	if err != nil {
+		return nil // A saved plan names its own; and what asks for one says so.
+	}
+	left, err := s.engine.State.Unfinished(ctx, env.Name)
+	if err != nil {
+		return s.fail("State not readable", err)
+	}
+	if left == nil {
+		return nil
+	}
+	holder, err := s.engine.State.Holder(ctx, env.Name)
+	if err != nil {
+		return s.fail("State not readable", err)
+	}
+	if holder != nil {
+		return nil // Somebody is at it: the lock says who.
+	}
+	return s.fail("Apply refused", &core.UnfinishedError{Operation: left.OperationID, Environment: env.Name})
 }
 
 // until returns a context that ends with ctx or when ch is closed.
@@ -191,7 +214,7 @@ func (s *session) approvedPlan(ctx context.Context, o applyOptions) (*plan.Plan,
 	case o.autoApprove:
 		return p, nil
 	default:
-		return p, s.ask(ctx, p)
+		return p, s.ask(ctx, p.Environment)
 	}
 }
 
@@ -225,124 +248,4 @@ func (s *session) pick(ctx context.Context) (string, error) {
 		return "", exit{ExitError}
 	}
 	return date, nil
-}
-
-// ask wants the environment's name typed: scope is typed, never implied.
-func (s *session) ask(ctx context.Context, p *plan.Plan) error {
-	out := s.app.Streams.Out
-	fmt.Fprintf(out, "\n%s\n  The apps above will be changed, and put back if anything goes wrong.\n  Type the environment's name, %s, to approve; anything else cancels.\n\n  %s ",
-		s.look().Paint.Bold(fmt.Sprintf("Do you want to perform these actions in environment %q?", term.Clean(p.Environment))), term.Clean(p.Environment), s.look().Paint.Bold("Enter a value:"))
-	answer := make(chan string, 1)
-	go func() {
-		line, err := bufio.NewReader(s.app.Streams.In).ReadString('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			line = ""
-		}
-		answer <- strings.TrimSpace(line)
-	}()
-	select {
-	case a := <-answer:
-		if a == p.Environment {
-			fmt.Fprintln(out)
-			return nil
-		}
-		fmt.Fprintln(out, "\nApply cancelled.")
-		return exit{ExitError}
-	case <-ctx.Done():
-		fmt.Fprintln(out, "\nApply cancelled. Nothing was changed.")
-		return exit{ExitInterrupted}
-	}
-}
-
-// progress is how an operation is shown while it goes on.
-type progress interface {
-	Event(event.Event)
-}
-
-func (s *session) apply(ctx context.Context, ints interrupts, o applyOptions, p *plan.Plan) error {
-	overrides, err := parseOverrides("rollback apply", o.overrides)
-	if err != nil {
-		return err
-	}
-	shown, done := s.progress(ctx)
-	s.sink = func(e event.Event) {
-		e.Message = s.redactor.String(e.Message)
-		if s.stream != nil {
-			view.EventTo(s.stream, e)
-		}
-		if e.Diagnostic != nil && !s.json {
-			view.Diagnostics(s.app.Streams.Err, s.errLook(), diag.Diagnostics{*e.Diagnostic})
-		}
-		if shown != nil {
-			shown.Event(e)
-		}
-	}
-	operator := policy.OperatorFacts{User: s.user(), ApprovedBy: o.approvedBy}
-	res := s.engine.Apply(ctx, core.ApplyRequest{
-		Plan: p, Operator: operator, Reason: o.reason, Ticket: o.ticket, Overrides: overrides,
-		Holder:      state.Holder{Who: s.user(), Host: hostname(), PID: os.Getpid(), Command: "rollback apply"},
-		LockTimeout: o.lockTimeout, Link: s.ciLink(), Host: hostname(), NotifyTimeout: notifyTimeout, Interrupt: ints.first,
-	})
-	done()
-	s.ended(res, p)
-	if code := core.ExitCode(res.Result); code != ExitDone {
-		return exit{code}
-	}
-	return nil
-}
-
-// progress chooses how to show progress, and returns what ends it.
-func (s *session) progress(ctx context.Context) (progress, func()) {
-	nothing := func() {}
-	switch {
-	case s.json:
-		return nil, nothing
-	case s.interactive() && s.app.Streams.ErrTTY && !s.quiet && s.getenv("TERM") != "dumb":
-		l := live.Start(ctx, s.app.Streams.Out, s.look())
-		s.app.Streams.Divert(l.Print)
-		return l, func() {
-			s.app.Streams.Divert(nil)
-			l.Stop()
-		}
-	default:
-		return view.NewProgress(s.app.Streams.Err, s.errLook(), s.quiet), nothing
-	}
-}
-
-// ended says how it ended: why on stderr, what is where on stdout.
-func (s *session) ended(res core.ApplyResult, p *plan.Plan) {
-	if res.Outcome == "" {
-		res.Outcome, res.AsBefore = event.Nothing, true
-	}
-	why := res.Err
-	if res.Outcome == event.Interrupted && res.AsBefore {
-		// Who pressed Ctrl-C knows why it ended.
-		why = nil
-	}
-	for _, e := range []struct {
-		summary string
-		err     error
-	}{{applySummary(res.Outcome), why}, {"Putting back failed", res.RestoreErr}} {
-		if e.err != nil {
-			s.report(diag.Diagnostics{errorDiagnostic(e.summary, e.err)})
-		}
-	}
-	if !s.json {
-		view.Applied(s.app.Streams.Out, s.look(), res.Result, view.End{
-			OperationID: res.OperationID, Environment: p.Environment, To: p.To, Duration: res.Duration, Journal: res.Journal,
-		})
-	}
-}
-
-func applySummary(o event.Outcome) string {
-	switch o {
-	case event.Locked:
-		return "Environment is locked"
-	case event.Refused:
-		return "Apply refused"
-	case event.Interrupted:
-		return "Apply interrupted"
-	default:
-		return "Apply failed"
-	}
 }

@@ -20,6 +20,11 @@ func errorDiagnostic(summary string, err error) diag.Diagnostic {
 	if errors.As(err, &stale) {
 		return diag.Errorf("Plan is stale", "The plan was made for a world that is not this one any more:\n  - %s\n\nNothing was changed. Make a new plan, and have it reviewed.", strings.Join(stale.Reasons, "\n  - "))
 	}
+	var left *core.UnfinishedError
+	if errors.As(err, &left) {
+		return diag.Errorf("Operation unfinished", "Operation %s on %s was broken off and has not ended; until it is taken up, nothing else is applied. Nothing was changed.\n\n"+
+			"Finish it:               rollback resume\nPut everything back:     rollback resume --restore\nLeave the apps as is:    rollback resume --abandon", left.Operation, left.Environment)
+	}
 	text := err.Error()
 	if text != "" {
 		text = strings.ToUpper(text[:1]) + text[1:]

@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/rollback-project/rollback/core/policy"
 	"github.com/rollback-project/rollback/internal/term"
 )
 
@@ -117,21 +116,6 @@ func (g *global) path(p string) string {
 func (g *global) interactive() bool {
 	s := g.app.Streams
 	return g.input && !g.json && s.InTTY && s.OutTTY && g.getenv("CI") == "" && g.getenv("ROLLBACK_IN_AUTOMATION") == ""
-}
-
-// stateDir is where locks and journals are: where the policy says, else below ROLLBACK_DATA_DIR, else beside the policy.
-func (g *global) stateDir(p *policy.Policy) string {
-	path, dir := p.State.Path, g.getenv("ROLLBACK_DATA_DIR")
-	switch {
-	case path == policy.DefaultStatePath && dir != "":
-		return filepath.Join(g.path(dir), "state")
-	case filepath.IsAbs(path):
-		return path
-	case p.Dir == "":
-		return g.path(path)
-	default:
-		return filepath.Join(p.Dir, path)
-	}
 }
 
 // logger writes to stderr or to ROLLBACK_LOG_PATH; off unless a level was asked for. close must be called.

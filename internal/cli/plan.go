@@ -23,6 +23,8 @@ type planOptions struct {
 	allowPartial bool
 	approvedBy   string
 
+	allowQuarantined bool
+
 	out      string
 	format   string
 	detailed bool
@@ -61,6 +63,7 @@ func (o *planOptions) registerPlan(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.except, "except", nil, "not this `REPO`; may be repeated; for exceptional cases")
 	f.StringArrayVar(&o.overrides, "override", nil, "let an overridable guard pass, as `NAME=REASON`; may be repeated")
 	f.BoolVar(&o.allowPartial, "allow-partial", false, "go on although a repo could not be read; its apps stay as they are")
+	f.BoolVar(&o.allowQuarantined, "allow-quarantined", false, "go to images that are known bad")
 	f.StringVar(&o.approvedBy, "approved-by", "", "`NAME` of who approves, for guards and the record")
 }
 
@@ -122,7 +125,7 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, error) {
 		return nil, s.fail("Environment not found", err)
 	}
 	p, w, err := s.engine.Plan(ctx, core.PlanRequest{
-		Environment: env, To: o.to, Only: o.only, Except: o.except, AllowPartial: o.allowPartial,
+		Environment: env, To: o.to, Only: o.only, Except: o.except, AllowPartial: o.allowPartial, AllowQuarantined: o.allowQuarantined,
 		Overrides: overrides, Operator: policy.OperatorFacts{User: s.user(), ApprovedBy: o.approvedBy},
 	})
 	if err != nil {

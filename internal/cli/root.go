@@ -134,8 +134,8 @@ Start with "rollback sandbox up": a registry, a Marathon and a Slack on this mac
 		&cobra.Group{ID: "try", Title: "Try it:"},
 	)
 	root.AddCommand(
-		newPoints(g), newPlan(g), newApply(g),
-		newShow(g), newExplain(g), newStatus(g),
+		newPoints(g), newPlan(g), newApply(g), newUndo(g), newResume(g), newCancel(g), newUnlock(g),
+		newStatus(g), newHistory(g), newShow(g), newExplain(g), newQuarantine(g),
 		newValidate(g), newFmt(g), newPlugins(g),
 		newSandbox(g), newVersion(g),
 	)

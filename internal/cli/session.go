@@ -15,7 +15,6 @@ import (
 	"github.com/rollback-project/rollback/core/event"
 	"github.com/rollback-project/rollback/core/notice"
 	"github.com/rollback-project/rollback/core/policy"
-	"github.com/rollback-project/rollback/core/state"
 	"github.com/rollback-project/rollback/internal/view"
 	"github.com/rollback-project/rollback/policies"
 	"github.com/rollback-project/rollback/sdk/diag"
@@ -43,6 +42,8 @@ type needs struct {
 	orchestrator, notifiers bool
 	// registry is needed by everything but validate.
 	registry bool
+	// operate: the state is written, not only read.
+	operate bool
 }
 
 // article are the flags of the article's own calls, which work without a policy.
@@ -207,10 +208,14 @@ func (s *session) open(ctx context.Context, n needs) error {
 			}
 		}
 	}
+	st, err := s.openState(ctx, s.policy, n.operate)
+	if err != nil {
+		return s.fail("State not usable", err)
+	}
+	s.closes = append(s.closes, st)
 	o := core.Options{
-		Policy: s.policy, Registry: set.Registry(), Capabilities: set.Description(schema.Orchestrator),
-		State: state.OpenLocal(s.stateDir(s.policy), s.app.Now),
-		Now:   s.app.Now, Parallelism: s.parallelism,
+		Policy: s.policy, State: st, Registry: set.Registry(), Capabilities: set.Description(schema.Orchestrator),
+		Now: s.app.Now, Parallelism: s.parallelism,
 		Emit: func(e event.Event) {
 			if s.sink != nil {
 				s.sink(e)

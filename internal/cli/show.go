@@ -6,10 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/rollback-project/rollback/core"
-	"github.com/rollback-project/rollback/core/journal"
 	"github.com/rollback-project/rollback/core/plan"
-	"github.com/rollback-project/rollback/core/state"
 	"github.com/rollback-project/rollback/internal/view"
 	"github.com/rollback-project/rollback/sdk/diag"
 )
@@ -22,11 +19,11 @@ func newShow(g *global) *cobra.Command {
 		Short:   "Read a saved plan, offline, even a stale or applied one",
 		Example: "  rollback show prod.plan\n  rollback show prod.plan --format json",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {
 				return usageError{err: fmt.Errorf("--format is %q: it must be text or json", format), cmd: "rollback show"}
 			}
-			return runShow(g, args[0], format)
+			return runShow(cmd.Context(), g, args[0], format)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
@@ -34,7 +31,7 @@ func newShow(g *global) *cobra.Command {
 	return cmd
 }
 
-func runShow(g *global, file, format string) error {
+func runShow(ctx context.Context, g *global, file, format string) error {
 	p, err := plan.Load(g.path(file))
 	if err != nil {
 		view.Diagnostics(g.app.Streams.Err, g.errLook(), diag.Diagnostics{errorDiagnostic("Saved plan not readable", err)})
@@ -42,9 +39,11 @@ func runShow(g *global, file, format string) error {
 	}
 	// Offline nothing is known of the world; what is known is whether this state has seen it applied.
 	var stale []string
-	by, err := state.OpenLocal(g.stateDir(g.quietPolicy()), g.app.Now).PlanClaimedBy(p.ID)
-	if err == nil && by != "" {
-		stale = append(stale, "it was applied by operation "+by)
+	if st, err := g.openState(ctx, g.quietPolicy(), false); err == nil {
+		if by, err := st.PlanClaimedBy(ctx, p.ID); err == nil && by != "" {
+			stale = append(stale, "it was applied by operation "+by)
+		}
+		_ = st.Close() // it was only read
 	}
 	if format == "json" || g.json {
 		return view.WriteJSON(g.app.Streams.Out, plan.NewDocument(p, stale))
@@ -111,90 +110,4 @@ func runExplain(ctx context.Context, g *global, o explainOptions) error {
 	}
 	view.Explain(g.app.Streams.Out, g.look(), ex)
 	return nil
-}
-
-func newStatus(g *global) *cobra.Command {
-	return &cobra.Command{
-		Use:     "status",
-		GroupID: "look",
-		Short:   "What runs now, and what was done last",
-		Example: "  rollback status --env stage\n  rollback status --json",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runStatus(cmd.Context(), g) },
-	}
-}
-
-func runStatus(ctx context.Context, g *global) error {
-	ctx, stop := g.cancelOnInterrupt(ctx)
-	defer stop()
-	asJSON := g.json
-	g.json = false // status is one document, not a stream
-	s, err := g.start(ctx, article{}, needs{registry: true, orchestrator: true})
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	env, err := s.engine.Environment(g.env)
-	if err != nil {
-		return s.fail("Environment not found", err)
-	}
-	w, err := s.engine.Read(ctx, env)
-	if err != nil {
-		return s.readFailed(err)
-	}
-	s.report(append(append(diag.Diagnostics{}, w.Timeline.Warnings...), w.MatchDiagnostics...))
-	doc, err := s.status(w)
-	if err != nil {
-		return s.fail("State not readable", err)
-	}
-	if asJSON {
-		return view.WriteJSON(g.app.Streams.Out, doc)
-	}
-	view.Status(g.app.Streams.Out, g.look(), doc)
-	return nil
-}
-
-func (s *session) status(w *core.World) (view.StatusDoc, error) {
-	current, _ := w.Timeline.Current(w.Running())
-	doc := view.StatusDoc{FormatVersion: "1.0", Environment: w.Environment.Name, Branch: w.Environment.Branch, Point: current.Date}
-	for _, m := range w.Matches {
-		for _, t := range m.Targets {
-			a := view.StatusApp{
-				Repo: m.Repo, App: t.App.ID, Image: t.Image, Tag: t.Ref.Tag,
-				Instances: t.App.Instances, Running: t.App.Running, Healthy: t.App.Healthy, Deployments: t.App.Deployments,
-			}
-			if rel := w.Timeline.Lookup(m.Repo, t.Ref.Tag, t.Ref.Digest); rel != nil {
-				created := rel.When()
-				a.Created = &created
-			}
-			doc.Apps = append(doc.Apps, a)
-		}
-	}
-	st := s.engine.State
-	last, ok, err := st.Last(w.Environment.Name)
-	if err != nil {
-		return doc, err
-	}
-	if ok {
-		doc.Last = lastOperation(last)
-	}
-	holder, err := st.Holder(w.Environment.Name)
-	if err != nil {
-		return doc, err
-	}
-	if holder != nil {
-		doc.Lock = &view.StatusLock{Operation: holder.Operation, Who: holder.Who, Host: holder.Host, PID: holder.PID, Since: holder.Since}
-	}
-	return doc, nil
-}
-
-func lastOperation(p journal.Progress) *view.StatusOperation {
-	op := &view.StatusOperation{
-		ID: p.Header.OperationID, At: p.StartedAt, To: p.Header.Plan.To, Outcome: string(p.Outcome),
-		Operator: p.Header.Operator, ApprovedBy: p.Header.ApprovedBy, Reason: p.Header.Reason,
-	}
-	if p.Outcome == "" {
-		op.Outcome = "unfinished"
-	}
-	return op
 }

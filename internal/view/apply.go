@@ -140,9 +140,13 @@ func Tag(image string) string {
 // End is what the end of an operation says beyond its result.
 type End struct {
 	OperationID, Environment, To string
-	Duration                     time.Duration
-	// Journal is where the operation's record is.
-	Journal string
+	// Undoes is the operation that was put back; "" for an apply.
+	Undoes   string
+	Duration time.Duration
+	// State is where the operation's record is, Recovery the file that says what a person has to do; "" when there is none.
+	State, Recovery string
+	// Quarantined are the images that are known bad from now on.
+	Quarantined []string
 }
 
 // Applied writes how an operation ended: to a person who wants to know what runs now and what to do.
@@ -154,24 +158,41 @@ func Applied(w io.Writer, l Look, res apply.Result, end End) {
 	case res.Outcome == event.Done:
 		fmt.Fprintf(w, "%s %s is at %s: %d changed, all healthy, after %s.\n",
 			l.Paint.BoldGreen("Apply complete!"), term.Clean(end.Environment), term.Clean(end.To), len(res.Apps), Seconds(end.Duration))
+		afterwards(w, l, end)
+	case res.Outcome == event.Abandoned:
+		fmt.Fprintf(w, "%s Operation %s is on record as abandoned; nothing was changed.\n", l.Paint.Yellow("Abandoned."), term.Clean(end.OperationID))
 	case res.Outcome == event.Locked, res.Outcome == event.Refused:
 		fmt.Fprintf(w, "%s Nothing was changed.\n", l.Paint.BoldRed("Apply refused."))
 	case res.AsBefore && res.Outcome == event.Interrupted:
 		fmt.Fprintf(w, "%s Everything in %s is as before.\n", l.Paint.Yellow("Apply interrupted."), term.Clean(end.Environment))
 	case res.AsBefore:
 		fmt.Fprintf(w, "%s Everything in %s is as before.\n", l.Paint.BoldRed("Apply failed, and was put back."), term.Clean(end.Environment))
-		standings(w, l, res, false)
+		standings(w, l, res, end, false)
 	default:
 		fmt.Fprintf(w, "%s Something in %s is not as before:\n", l.Paint.BoldRed("Apply failed. A person is needed."), term.Clean(end.Environment))
-		standings(w, l, res, true)
+		standings(w, l, res, end, true)
 	}
-	if end.OperationID != "" && end.Journal != "" && res.Outcome != event.Nothing && res.Outcome != event.Locked {
-		fmt.Fprintf(w, "%s\n", l.Paint.Dim(fmt.Sprintf("Operation %s, recorded in %s", end.OperationID, end.Journal)))
+	if end.OperationID != "" && end.State != "" && res.Outcome != event.Nothing && res.Outcome != event.Locked {
+		fmt.Fprintf(w, "%s\n", l.Paint.Dim(fmt.Sprintf("Operation %s, recorded in %s", term.Clean(end.OperationID), term.Clean(end.State))))
 	}
 }
 
-// standings tells how every app stands, and with todo how to put it back by hand.
-func standings(w io.Writer, l Look, res apply.Result, todo bool) {
+// afterwards says what keeps the images that were left from coming back, and how to.
+func afterwards(w io.Writer, l Look, end End) {
+	if len(end.Quarantined) > 0 {
+		fmt.Fprintf(w, "In quarantine, so that nobody goes back there by accident: %s.\n", term.Clean(strings.Join(end.Quarantined, ", ")))
+	}
+	if l.Automation {
+		return
+	}
+	if len(end.Quarantined) > 0 {
+		fmt.Fprintf(w, "A pipeline that deploys them again brings them back, unless it asks first:\n    rollback quarantine check IMAGE%s\n", l.policyFlag())
+	}
+	fmt.Fprintf(w, "To put this operation back:\n    rollback undo %s%s\n", term.Clean(end.OperationID), l.policyFlag())
+}
+
+// standings tells how every app stands, and with todo how to put it back.
+func standings(w io.Writer, l Look, res apply.Result, end End, todo bool) {
 	for _, a := range res.Apps {
 		running := a.Running
 		if running == "" {
@@ -188,9 +209,54 @@ func standings(w io.Writer, l Look, res apply.Result, todo bool) {
 			fmt.Fprintf(w, "            before: %s\n", term.Clean(a.From))
 		}
 	}
-	if todo {
-		fmt.Fprintf(w, "\nTo put an app back, set its image to the one named as \"before\". What runs now:\n    rollback status%s\n", l.policyFlag())
+	if !todo {
+		return
 	}
+	fmt.Fprintf(w, "\nWhen what stands in the way is out of it, put everything back:\n    %s\nBy hand: set the image of an app to the one named as \"before\". What runs now:\n    rollback status%s\n",
+		resumeCommand(l, end), l.policyFlag())
+	if end.Recovery != "" {
+		fmt.Fprintf(w, "The same is written in %s\n", term.Clean(end.Recovery))
+	}
+}
+
+func resumeCommand(l Look, end End) string {
+	return fmt.Sprintf("rollback resume %s --restore%s", term.Clean(end.OperationID), l.policyFlag())
+}
+
+// Recovery writes, as Markdown, what a person has to do about an operation that could not be put back: both failures, and a
+// table of app, state and command.
+func Recovery(w io.Writer, l Look, res apply.Result, end End) {
+	fmt.Fprintf(w, "# Operation %s on %s needs a person\n\n", end.OperationID, cell(end.Environment))
+	fmt.Fprintf(w, "Written %s. It was on its way to %s.\n\n", l.Now().UTC().Format(time.RFC3339), cell(end.To))
+	if res.Err != nil {
+		fmt.Fprintf(w, "- It failed: %s\n", cell(res.Err.Error()))
+	}
+	if res.RestoreErr != nil {
+		fmt.Fprintf(w, "- Putting back failed: %s\n", cell(res.RestoreErr.Error()))
+	}
+	fmt.Fprintf(w, "\n| app | state | runs | ran before | command |\n|---|---|---|---|---|\n")
+	for _, a := range res.Apps {
+		running, command := a.Running, "`"+resumeCommand(l, end)+"`"
+		switch {
+		case running == "":
+			running = "not known"
+		case running == a.From && a.Problem == "":
+			command = "nothing to do"
+		}
+		state := string(a.Standing)
+		if a.Problem != "" {
+			state += ": " + a.Problem
+		}
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", cell(a.App), cell(state), cell(running), cell(a.From), command)
+	}
+	fmt.Fprintf(w, "\nThe command puts every app back; what is as before is left alone. By hand, set the image of an app to the one under \"ran before\".\n"+
+		"When the apps have been taken care of in another way: `rollback resume %s --abandon%s`.\n", end.OperationID, l.policyFlag())
+}
+
+// cell makes a text fit a cell of a Markdown table.
+func cell(s string) string {
+	s = strings.NewReplacer("|", "\\|", "\n", " ", "\r", " ", "<", "&lt;").Replace(s)
+	return term.Clean(s)
 }
 
 // EventTo adds an event to the stream.

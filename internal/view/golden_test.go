@@ -222,8 +222,8 @@ func everyEnd(w io.Writer, l Look, text string) {
 		{App: "/b", From: "reg/b:2", Standing: apply.Unknown},
 		{App: "/c", From: "reg/c:2", Running: "reg/c@sha256:" + text + "0123456789abcdef", Standing: apply.Restored},
 	}
-	end := End{OperationID: "01OP", Environment: "prod" + text, To: "2019-06-12" + text, Duration: 130 * time.Second, Journal: "journal/01OP"}
-	for _, o := range []event.Outcome{event.Nothing, event.Done, event.Refused, event.Restored, event.NeedsPerson, event.Locked, event.Interrupted} {
+	end := End{OperationID: "01OP", Environment: "prod" + text, To: "2019-06-12" + text, Duration: 130 * time.Second, State: "state.db" + text, Recovery: "recovery.md" + text, Quarantined: []string{"reg/a:2" + text}}
+	for _, o := range []event.Outcome{event.Nothing, event.Done, event.Refused, event.Restored, event.NeedsPerson, event.Locked, event.Interrupted, event.Abandoned} {
 		Applied(w, l, apply.Result{Outcome: o, AsBefore: o != event.NeedsPerson, Apps: apps}, end)
 	}
 }

@@ -18,7 +18,43 @@ type StatusDoc struct {
 	Point string           `json:"point"`
 	Apps  []StatusApp      `json:"apps"`
 	Last  *StatusOperation `json:"last_operation"`
-	Lock  *StatusLock      `json:"lock"`
+	// Drift names the apps that do not run what the last operation left: somebody has deployed since.
+	Drift []StatusDrift `json:"drift"`
+	// Unfinished is set when the last operation was broken off, and nobody carries it out.
+	Unfinished *StatusUnfinished `json:"unfinished"`
+	Holds      []StatusHold      `json:"holds"`
+	Lock       *StatusLock       `json:"lock"`
+}
+
+// StatusDrift is one app that has changed since.
+type StatusDrift struct {
+	Repo string `json:"repo"`
+	App  string `json:"app"`
+	Left string `json:"left"`
+	// Runs is "" when the app is gone.
+	Runs      string `json:"runs"`
+	Operation string `json:"operation_id"`
+}
+
+// StatusUnfinished is an operation that was broken off.
+type StatusUnfinished struct {
+	Operation string `json:"operation_id"`
+	// Step and Wave are the last of its journal, At when that was.
+	Step string    `json:"step"`
+	Wave int       `json:"wave,omitempty"`
+	At   time.Time `json:"at"`
+	// Next is what resume would do: begin, continue or restore.
+	Next string `json:"next"`
+}
+
+// StatusHold is an app that is held.
+type StatusHold struct {
+	App       string    `json:"app"`
+	Image     string    `json:"image"`
+	Operation string    `json:"operation_id"`
+	Reason    string    `json:"reason"`
+	HeldBy    string    `json:"held_by"`
+	At        time.Time `json:"at"`
 }
 
 // StatusApp is one app.
@@ -40,6 +76,7 @@ type StatusApp struct {
 // StatusOperation is the last operation.
 type StatusOperation struct {
 	ID         string    `json:"operation_id"`
+	Kind       string    `json:"kind"`
 	At         time.Time `json:"at"`
 	To         string    `json:"to"`
 	Outcome    string    `json:"outcome"`
@@ -55,6 +92,8 @@ type StatusLock struct {
 	Host      string    `json:"host"`
 	PID       int       `json:"pid"`
 	Since     time.Time `json:"since"`
+	// Gone: nothing is to be seen of the holder's process.
+	Gone bool `json:"gone"`
 }
 
 // Status shows what runs.
@@ -72,7 +111,7 @@ func Status(w io.Writer, l Look, d StatusDoc) {
 		}
 		released := "unknown"
 		if a.Created != nil {
-			released = fmt.Sprintf("%s, %s ago", a.Created.UTC().Format(time.DateOnly), Age(*a.Created, l.Now()))
+			released = fmt.Sprintf("%s, %s", a.Created.UTC().Format(time.DateOnly), ago(*a.Created, l.Now()))
 		}
 		rows = append(rows, []string{term.Clean(a.Repo), term.Clean(a.App), l.Paint.Bold(tag), released, health(l, a)})
 	}
@@ -82,7 +121,7 @@ func Status(w io.Writer, l Look, d StatusDoc) {
 		writeTable(w, "  ", rows)
 	}
 	if o := d.Last; o != nil {
-		fmt.Fprintf(w, "\nLast operation: to %s, %s, %s ago by %s", term.Clean(o.To), l.outcome(o.Outcome), Age(o.At, l.Now()), term.Clean(o.Operator))
+		fmt.Fprintf(w, "\nLast operation: %s %s, %s, %s by %s", verb(o.Kind), term.Clean(o.To), l.outcome(o.Outcome), ago(o.At, l.Now()), term.Clean(o.Operator))
 		if o.ApprovedBy != "" {
 			fmt.Fprintf(w, ", approved by %s", term.Clean(o.ApprovedBy))
 		}
@@ -91,10 +130,41 @@ func Status(w io.Writer, l Look, d StatusDoc) {
 		}
 		fmt.Fprintf(w, " %s\n", l.Paint.Dim("("+term.Clean(o.ID)+")"))
 	}
+	for _, x := range d.Drift {
+		runs := "is gone"
+		if x.Runs != "" {
+			runs = "runs " + Tag(x.Runs)
+		}
+		fmt.Fprintf(w, "\n%s %s %s; the last operation left %s there. Somebody has deployed since.\n", l.Paint.Yellow("Drift:"), l.Paint.Bold(term.Clean(x.App)), runs, Tag(x.Left))
+	}
+	for _, h := range d.Holds {
+		fmt.Fprintf(w, "\n%s %s at %s, by %s: %s\n", l.Paint.Yellow("Held:"), l.Paint.Bold(term.Clean(h.App)), Tag(h.Image), term.Clean(h.HeldBy), term.Clean(h.Reason))
+	}
 	if k := d.Lock; k != nil {
 		fmt.Fprintf(w, "\n%s held by %s (process %d on %s) for %s, operation %s\n", l.Paint.Yellow("Locked:"),
 			term.Clean(k.Who), k.PID, term.Clean(k.Host), Age(k.Since, l.Now()), term.Clean(k.Operation))
+		if k.Gone {
+			fmt.Fprintf(w, "Nothing is to be seen of that process. If it is certain that it has ended:\n    rollback unlock%s\n", l.policyFlag())
+		}
 	}
+	if u := d.Unfinished; u != nil {
+		l.unfinished(w, u)
+	}
+}
+
+// unfinished says what to do about an operation that was broken off.
+func (l Look) unfinished(w io.Writer, u *StatusUnfinished) {
+	at := strings.ReplaceAll(u.Step, "_", " ")
+	if u.Wave > 0 {
+		at += fmt.Sprintf(", wave %d", u.Wave)
+	}
+	fmt.Fprintf(w, "\n%s operation %s was broken off %s (%s), and nobody carries it out. Nothing else can be applied until it is taken up:\n",
+		l.Paint.BoldRed("Unfinished:"), term.Clean(u.Operation), ago(u.At, l.Now()), term.Clean(at))
+	rows := [][]string{{"rollback resume" + l.policyFlag(), "finish it"}, {"rollback resume --restore" + l.policyFlag(), "put everything back"}}
+	if u.Next == "restore" {
+		rows = [][]string{{"rollback resume" + l.policyFlag(), "put everything back"}}
+	}
+	writeTable(w, "    ", rows)
 }
 
 // health says how many instances are well.
@@ -125,4 +195,20 @@ func (l Look) outcome(o string) string {
 	default:
 		return l.Paint.Yellow(o)
 	}
+}
+
+// verb says what an operation of a kind does, up to where it goes.
+func verb(kind string) string {
+	if kind == "undo" {
+		return "back to"
+	}
+	return "to"
+}
+
+// ago says how long something is past, inside a sentence.
+func ago(t, now time.Time) string {
+	if age := Age(t, now); age != "now" {
+		return age + " ago"
+	}
+	return "just now"
 }

@@ -1,0 +1,277 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rollback-project/rollback/core/apply"
+	"github.com/rollback-project/rollback/core/event"
+	"github.com/rollback-project/rollback/core/journal"
+	"github.com/rollback-project/rollback/core/notice"
+	"github.com/rollback-project/rollback/core/plan"
+	"github.com/rollback-project/rollback/core/policy"
+	"github.com/rollback-project/rollback/core/state"
+	"github.com/rollback-project/rollback/sdk/diag"
+	"github.com/rollback-project/rollback/sdk/orchestrator"
+	"github.com/rollback-project/rollback/sdk/schema"
+)
+
+// operation is what is carried out under the lock.
+type operation struct {
+	header  journal.Header
+	journal *state.Journal
+	run     Run
+	// resume is nil for an operation that begins.
+	resume *apply.Resume
+}
+
+// operate carries an operation out, or what is left of it, and tells of it.
+func (e *Engine) operate(ctx context.Context, op operation) ApplyResult {
+	h := op.header
+	teller := notice.New(e.Notifiers, notice.Options{
+		Header: h, Link: op.run.Link, Host: op.run.Host, Now: e.Now, Timeout: op.run.NotifyTimeout,
+		Warn: func(d diag.Diagnostic) {
+			e.Emit(event.Event{Type: event.Diagnostic, At: e.Now(), OperationID: h.OperationID, Diagnostic: &d, Message: d.Summary})
+		},
+	})
+	e.Emit(event.Event{Type: event.OperationStart, At: e.Now(), OperationID: h.OperationID, Message: h.Environment, To: h.Plan.To})
+	teller.Started(ctx)
+	emit := func(ev event.Event) {
+		e.Emit(ev)
+		if memorable(ev.Type) {
+			op.journal.Note(ev)
+		}
+		teller.Event(ctx, ev)
+	}
+	w := e.watchForCancel(ctx, op)
+	o := apply.Options{
+		Header: h, Orchestrator: e.Orchestrator, Journal: op.journal, Emit: emit, Now: e.Now, Wait: sleep,
+		Timeout: e.Policy.Apply.Timeout, Total: e.Policy.Apply.TotalTimeout, OnFailure: e.Policy.Apply.OnFailure,
+		Interrupt: w.stop, InterruptedBy: w.by, Labels: labels(h.OperationID, h.Reason), Resume: op.resume,
+	}
+	if e.Capabilities.Has(schema.Cancel) {
+		o.Canceler, _ = e.Orchestrator.(orchestrator.Canceler)
+	}
+	if e.Capabilities.Has(schema.Attach) {
+		o.Attacher, _ = e.Orchestrator.(orchestrator.Attacher)
+	}
+	res := ApplyResult{Result: apply.Run(ctx, o), OperationID: h.OperationID}
+	w.end()
+	// A second Ctrl-C has ended ctx; people are told all the same, each within its own timeout, and records are kept.
+	last := context.WithoutCancel(ctx)
+	e.afterwards(last, h, &res)
+	teller.Ended(last, res.Result)
+	return res
+}
+
+// memorable are the events that are kept for those who read up on an operation. How far an app is from one second to the
+// next is not.
+func memorable(t event.Type) bool {
+	switch t {
+	case event.ApplyProgress, event.RestoreProgress, event.OperationComplete:
+		return false
+	default:
+		return true
+	}
+}
+
+// afterwards keeps what follows from how an operation ended. That it could not be kept does not undo what was done.
+func (e *Engine) afterwards(ctx context.Context, h journal.Header, res *ApplyResult) {
+	if res.Outcome == event.Done && h.Kind == journal.Apply && e.Policy.AfterApply.Quarantine {
+		bad := left(h, e.Now())
+		if err := e.State.Quarantine(ctx, bad); err != nil {
+			e.warn("Images not recorded as bad", err)
+		}
+		for _, b := range bad {
+			res.Quarantined = append(res.Quarantined, b.Repository+":"+b.Tag)
+		}
+	}
+	const alwaysKept = 20
+	if _, err := e.State.Prune(ctx, e.Now().Add(-e.Policy.State.Keep), alwaysKept); err != nil {
+		e.warn("Old operations not forgotten", err)
+	}
+}
+
+func (e *Engine) warn(summary string, err error) {
+	d := diag.Warnf(summary, "%s.", err)
+	e.Emit(event.Event{Type: event.Diagnostic, At: e.Now(), Diagnostic: &d, Message: summary})
+}
+
+// left are the images that an operation has rolled away from.
+func left(h journal.Header, now time.Time) []state.BadImage {
+	var bad []state.BadImage
+	seen := map[string]bool{}
+	reason := h.Reason
+	if reason == "" {
+		reason = fmt.Sprintf("%s was rolled back from it to %s", h.Environment, h.Plan.To)
+	}
+	for _, c := range h.Plan.Changes {
+		ref, err := plan.ParseRef(c.From.Image)
+		if err != nil || c.Action != plan.Rollback || seen[c.From.Image] {
+			continue
+		}
+		seen[c.From.Image] = true
+		bad = append(bad, state.BadImage{
+			Repository: ref.Repository, Digest: c.From.Digest, Tag: c.From.Tag, Reason: reason, Operation: h.OperationID, AddedBy: h.Operator, At: now,
+		})
+	}
+	return bad
+}
+
+// watch asks the state, while an operation runs, whether somebody wants it to stop.
+type watch struct {
+	// stop is closed when somebody does, here or elsewhere.
+	stop chan struct{}
+	end  func()
+
+	mu  sync.Mutex
+	who string
+}
+
+// cancelPoll is how often the state is asked.
+const cancelPoll = time.Second
+
+func (e *Engine) watchForCancel(ctx context.Context, op operation) *watch {
+	w := &watch{stop: make(chan struct{})}
+	watching, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	w.end = func() { cancel(); <-done }
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(cancelPoll)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-op.run.Interrupt:
+				close(w.stop)
+				return
+			case <-watching.Done():
+				return
+			case <-ticker.C:
+			}
+			// A state that does not answer is the lock's affair.
+			if by, reason, err := e.State.CancelRequested(watching, op.header.OperationID); err == nil && by != "" {
+				if reason != "" {
+					by += ": " + reason
+				}
+				w.mu.Lock()
+				w.who = by
+				w.mu.Unlock()
+				close(w.stop)
+				return
+			}
+		}
+	}()
+	return w
+}
+
+// by says who, elsewhere, has asked to stop; "" when it was here.
+func (w *watch) by() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.who
+}
+
+// ResumeRequest asks to take up an operation that was broken off.
+type ResumeRequest struct {
+	Environment policy.Environment
+	// Operation is its id; "" takes the environment's only unfinished one.
+	Operation string
+	// PutBack asks to put everything back, also where it could be finished; Abandon to leave everything as it is.
+	PutBack, Abandon bool
+	Run
+}
+
+// NothingToResumeError says that there is nothing to take up.
+type NothingToResumeError struct{ Environment, Operation, Outcome string }
+
+func (e *NothingToResumeError) Error() string {
+	switch {
+	case e.Outcome != "":
+		return fmt.Sprintf("resume operation %s: it has ended: %s", e.Operation, e.Outcome)
+	case e.Operation != "":
+		return fmt.Sprintf("resume operation %s: there is no operation of that id", e.Operation)
+	default:
+		return fmt.Sprintf("resume: no operation on %s is unfinished", e.Environment)
+	}
+}
+
+// FindResumable returns the operation that a request means, and how far it came.
+func (e *Engine) FindResumable(ctx context.Context, environment, id string) (*state.Operation, journal.Progress, error) {
+	var op *state.Operation
+	var err error
+	if id != "" {
+		op, err = e.State.Operation(ctx, id)
+	} else {
+		op, err = e.State.Unfinished(ctx, environment)
+	}
+	if err != nil {
+		return nil, journal.Progress{}, err
+	}
+	if op == nil {
+		return nil, journal.Progress{}, &NothingToResumeError{Environment: environment, Operation: id}
+	}
+	entries, err := e.State.Entries(ctx, op.OperationID)
+	if err != nil {
+		return nil, journal.Progress{}, err
+	}
+	p := journal.Replay(entries)
+	if !p.Resumable() {
+		return nil, p, &NothingToResumeError{Environment: op.Environment, Operation: op.OperationID, Outcome: string(p.Outcome)}
+	}
+	return op, p, nil
+}
+
+// Resume takes up an operation that was broken off: it finishes it, or puts everything back when it was failing already.
+func (e *Engine) Resume(ctx context.Context, req ResumeRequest) ApplyResult {
+	return e.timed(func() ApplyResult {
+		op, _, err := e.FindResumable(ctx, req.Environment.Name, req.Operation)
+		if err != nil {
+			return refused(err)
+		}
+		return e.locked(ctx, op.Environment, op.OperationID, req.Run, func(ctx context.Context, lock *state.Lock) ApplyResult {
+			return e.resumeLocked(ctx, req, op.OperationID, lock)
+		})
+	})
+}
+
+func (e *Engine) resumeLocked(ctx context.Context, req ResumeRequest, id string, lock *state.Lock) ApplyResult {
+	// It may have gone on, or ended, while the lock was waited for.
+	op, progress, err := e.FindResumable(ctx, req.Environment.Name, id)
+	if err != nil {
+		return refused(err)
+	}
+	j, err := e.State.ContinueJournal(ctx, lock, id)
+	if err != nil {
+		return refused(err)
+	}
+	by := req.Operator.User
+	if req.Abandon {
+		return e.abandon(j, id, by)
+	}
+	snapshots, sealed := e.State.Snapshots(ctx, id)
+	if sealed != nil && len(snapshots) == 0 {
+		return refused(sealed)
+	}
+	if sealed != nil {
+		e.warn("Only images can be put back", sealed)
+	}
+	return e.operate(ctx, operation{header: op.Header, journal: j, run: req.Run, resume: &apply.Resume{
+		By: by, Progress: progress, Snapshots: snapshots, ImagesOnly: sealed != nil, PutBack: req.PutBack,
+	}})
+}
+
+// abandon records that somebody takes care of what an operation has left.
+func (e *Engine) abandon(j *state.Journal, id, by string) ApplyResult {
+	err := errors.Join(
+		j.Record(journal.Entry{Step: journal.Resumed, By: by}),
+		j.Record(journal.Entry{Step: journal.Ended, Outcome: event.Abandoned, Reason: "abandoned by " + by}))
+	res := apply.Result{Outcome: event.Abandoned, Err: err}
+	if err != nil {
+		res.Outcome = event.Refused
+	}
+	return ApplyResult{Result: res, OperationID: id}
+}
