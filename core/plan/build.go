@@ -164,6 +164,7 @@ func (b *builder) excluded(repo string) bool {
 
 // repo adds the changes of one repo.
 func (b *builder) repo(rule policy.Repo) {
+	b.pattern, _ = registry.CompilePattern(rule.Tag.Pattern)
 	var targets []Target
 	for _, m := range b.Matches {
 		if m.Repo == rule.Name {
@@ -189,7 +190,6 @@ func (b *builder) repo(rule policy.Repo) {
 		}
 		return
 	}
-	b.pattern, _ = registry.CompilePattern(rule.Tag.Pattern)
 	for _, t := range targets {
 		b.Changes = append(b.Changes, b.change(rule, choice, t))
 	}
