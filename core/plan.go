@@ -88,24 +88,30 @@ func (e *Engine) find(ctx context.Context, w *World, to string) (point.Found, er
 	}
 }
 
-// deepen reads further back when the point found needs older releases than have been read.
+// deepen reads further back as long as the point found needs older releases than have been read.
 func (e *Engine) deepen(ctx context.Context, w *World, found point.Found, to string) (point.Found, error) {
-	needs := map[string]time.Time{}
-	for _, c := range found.Point.Choices {
-		if !c.NeedsOlder.IsZero() {
-			needs[c.Repo] = c.NeedsOlder
+	for range mostReadings {
+		needs := map[string]time.Time{}
+		for _, c := range found.Point.Choices {
+			if !c.NeedsOlder.IsZero() {
+				needs[c.Repo] = c.NeedsOlder
+			}
+		}
+		if len(needs) == 0 {
+			return found, nil
+		}
+		if err := e.list(ctx, w, needs); err != nil {
+			return point.Found{}, err
+		}
+		if err := e.build(ctx, w); err != nil {
+			return point.Found{}, err
+		}
+		var err error
+		if found, err = w.Timeline.Find(to, e.Now(), w.Running()); err != nil {
+			return point.Found{}, err
 		}
 	}
-	if len(needs) == 0 {
-		return found, nil
-	}
-	if err := e.list(ctx, w, needs); err != nil {
-		return point.Found{}, err
-	}
-	if err := e.build(ctx, w); err != nil {
-		return point.Found{}, err
-	}
-	return w.Timeline.Find(to, e.Now(), w.Running())
+	return found, nil
 }
 
 // markGone looks whether the images of a point are still there, and marks those that are not.

@@ -72,6 +72,7 @@ func Build(in Input) (*Plan, diag.Diagnostics) {
 	for _, rule := range in.Rules {
 		b.repo(rule)
 	}
+	b.demands()
 	b.ds = append(b.ds, Order(b.Plan, in.Rules, in.Apply.Strategy)...)
 	b.Diagnostics = append(diag.Diagnostics{}, b.ds...)
 	b.conclude()

@@ -1,0 +1,286 @@
+package point
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollback-project/rollback/core/demand"
+	"github.com/rollback-project/rollback/core/policy"
+)
+
+// mostStates bounds how many combinations of releases the search for one point looks at.
+const mostStates = 100_000
+
+// search looks for the releases nearest to those that were chosen whose demands of each other all hold
+// (gap_fill.compatible).
+//
+// A state says how many releases each repo has stepped back. From a state in which a demand is broken, every solution
+// further back has stepped either the repo that demands or the one that breaks it; so trying these two,
+// level by level, finds every solution with the fewest steps in all.
+type search struct {
+	t     *Timeline
+	p     *Point
+	seats []seat
+	// at finds a repo's seat.
+	at map[string]int
+	// states counts the combinations looked at.
+	states int
+	// unread are the seats that could not step because older releases have not been read, and level is the number of
+	// steps in all at which that may matter; 0 when there are none.
+	unread map[int]bool
+	level  int
+}
+
+// seat is one repo that gets a release.
+type seat struct {
+	// repo is the index among the timeline's repos.
+	repo int
+	s    sight
+	// options are indices of s.releases: the one chosen by date, and those that it may step back to.
+	options  []int
+	requires []demand.Set
+	movable  bool
+	// open: older releases that it might step to have not been read.
+	open bool
+}
+
+// state is the number of steps of each seat.
+type state []uint16
+
+func (s state) key() string {
+	key := make([]byte, 0, 2*len(s))
+	for _, n := range s {
+		key = binary.BigEndian.AppendUint16(key, n)
+	}
+	return string(key)
+}
+
+// compatible replaces what gaps were filled with where demands would be broken and the policy lets them step back.
+func (t *Timeline) compatible(p *Point) {
+	p.Conflict = ""
+	if !slices.ContainsFunc(t.rules, func(r policy.Repo) bool { return r.GapFill.Compatible }) {
+		return
+	}
+	s := t.newSearch(p)
+	start := make(state, len(s.seats))
+	first := s.broken(start)
+	if len(first) == 0 {
+		return
+	}
+	found, why := s.run(start)
+	switch {
+	case found != nil:
+		s.take(found)
+	case s.level > 0:
+		s.ask(first[0])
+	default:
+		p.Conflict = why
+	}
+}
+
+func (t *Timeline) newSearch(p *Point) *search {
+	s := &search{t: t, p: p, at: map[string]int{}, unread: map[int]bool{}}
+	for i, c := range p.Choices {
+		if c.Release == nil {
+			continue
+		}
+		s.at[c.Repo] = len(s.seats)
+		s.seats = append(s.seats, t.seat(i, p, c))
+	}
+	return s
+}
+
+// seat lists what the i-th repo may get.
+func (t *Timeline) seat(i int, p *Point, c Choice) seat {
+	rule := t.rules[i].GapFill
+	out := seat{repo: i, s: t.seen(i), movable: c.Reason == GapFilled && rule.Compatible}
+	add := func(j int) {
+		out.options = append(out.options, j)
+		out.requires = append(out.requires, demand.Parse(out.s.releases[j].Labels[demand.Label]))
+	}
+	next := out.s.before(p.End)
+	add(next)
+	if !out.movable {
+		return out
+	}
+	tooOld := func(at time.Time) bool { return rule.MaxAge > 0 && p.End.Sub(at) > rule.MaxAge }
+	for j := next + 1; j < len(out.s.releases) && len(out.options) < 1<<16-1; j++ {
+		r := &out.s.releases[j]
+		if r.When().Before(out.s.horizon) {
+			break
+		}
+		if tooOld(r.When()) {
+			return out
+		}
+		if r.Digest == "" || r.Digest != out.s.releases[j-1].Digest {
+			add(j)
+		}
+	}
+	// What has not been read is older than the horizon.
+	out.open = !out.s.complete && !tooOld(out.s.horizon.Add(-1))
+	return out
+}
+
+// pair are the seats of a broken demand: who demands, and who breaks it. They are one where the demand cannot be read.
+type pair struct {
+	by, gets  int
+	demand    demand.Demand
+	malformed *demand.Malformed
+}
+
+// broken lists the demands that do not hold in a state.
+func (s *search) broken(at state) []pair {
+	var out []pair
+	for i := range s.seats {
+		set := &s.seats[i].requires[at[i]]
+		for j := range set.Malformed {
+			out = append(out, pair{by: i, gets: i, malformed: &set.Malformed[j]})
+		}
+		for _, d := range set.Demands {
+			if j, ok := s.at[d.Repo]; ok && !d.Holds(s.release(j, at).Build) {
+				out = append(out, pair{by: i, gets: j, demand: d})
+			}
+		}
+	}
+	return out
+}
+
+func (s *search) release(i int, at state) *Release {
+	return &s.seats[i].s.releases[s.seats[i].options[at[i]]]
+}
+
+// run goes through the states level by level. It returns the solution with the fewest steps in all; among several the one in
+// which the repos that the policy names first step least. It is nil when there is none, with the reason in words,
+// or when s.level says that older releases must be read first.
+func (s *search) run(start state) (found state, why string) {
+	level, seen := []state{start}, map[string]bool{start.key(): true}
+	for steps := 0; len(level) > 0; steps++ {
+		if s.level > 0 && steps >= s.level {
+			return nil, ""
+		}
+		var next []state
+		for _, at := range level {
+			if s.states++; s.states > mostStates {
+				s.level = 0
+				return nil, fmt.Sprintf("gap_fill.compatible gave up after %d combinations of earlier releases, none of which satisfies every demand", mostStates)
+			}
+			move, ok := s.moves(at, steps)
+			if !ok {
+				if found == nil || slices.Compare(at, found) < 0 {
+					found = at
+				}
+				continue
+			}
+			for _, i := range move {
+				further := slices.Clone(at)
+				further[i]++
+				if key := further.key(); !seen[key] {
+					seen[key] = true
+					next = append(next, further)
+				}
+			}
+		}
+		if found != nil {
+			return found, ""
+		}
+		level = next
+	}
+	return nil, s.none()
+}
+
+// moves returns the seats one of which has to step back in every solution behind a state: those of the broken demand that
+// has fewest of them. It is false when the state is a solution.
+func (s *search) moves(at state, steps int) ([]int, bool) {
+	pairs := s.broken(at)
+	if len(pairs) == 0 {
+		return nil, false
+	}
+	var best, unread []int
+	for n, p := range pairs {
+		var can, cannot []int
+		for _, i := range []int{p.by, p.gets} {
+			seat := &s.seats[i]
+			switch {
+			case !seat.movable || slices.Contains(can, i) || slices.Contains(cannot, i):
+			case int(at[i])+1 < len(seat.options):
+				can = append(can, i)
+			case seat.open:
+				cannot = append(cannot, i)
+			}
+		}
+		if n == 0 || len(can)+len(cannot) < len(best)+len(unread) {
+			best, unread = can, cannot
+		}
+	}
+	for _, i := range unread {
+		if s.level == 0 || steps+1 < s.level {
+			s.level = steps + 1
+		}
+		s.unread[i] = true
+	}
+	return best, true
+}
+
+// none says that no combination fits.
+func (s *search) none() string {
+	var names []string
+	for i := range s.seats {
+		if s.seats[i].movable {
+			names = append(names, s.t.repos[s.seats[i].repo].Name)
+		}
+	}
+	if len(names) == 0 {
+		return "gap_fill.compatible lets only a repo step back whose gap is filled, and there is none at this point"
+	}
+	return fmt.Sprintf("gap_fill.compatible found no earlier releases of %s that satisfy every demand (%s looked at)",
+		strings.Join(names, ", "), plural(s.states, "combination"))
+}
+
+// take makes a solution the point's choices, and says of each repo that stepped back why.
+func (s *search) take(found state) {
+	for i, steps := range found {
+		if steps == 0 {
+			continue
+		}
+		without := slices.Clone(found)
+		without[i] = 0
+		// Fewer steps are no solution, so there is a reason.
+		seat, why := &s.seats[i], s.words(s.broken(without)[0], without)
+		plain, r := s.release(i, without), s.release(i, found)
+		words := s.t.gap(s.p) + "; nearest earlier is " + s.t.name(plain) + ", passed over because " + why
+		if steps > 1 {
+			words += fmt.Sprintf(", and so are %d more", steps-1)
+		}
+		words += "; the nearest that fits is " + s.t.name(r) + " (" + s.t.distance(r.When(), s.p) + ")"
+		s.p.Choices[seat.repo] = s.t.warned(seat.s, seat.options[steps], Choice{
+			Repo: r.Repo, Reason: GapFilled, Release: r, Words: words,
+		})
+	}
+}
+
+// ask makes the choices that hang on older releases wait for them. Each reading goes twice as far back, so that few are needed.
+func (s *search) ask(first pair) {
+	why := s.words(first, make(state, len(s.seats)))
+	for i := range s.seats {
+		if !s.unread[i] {
+			continue
+		}
+		seat := &s.seats[i]
+		s.p.Choices[seat.repo] = Choice{
+			Repo: s.t.repos[seat.repo].Name, Reason: UnknownReason,
+			NeedsOlder: seat.s.horizon.Add(-s.p.End.Sub(seat.s.horizon)),
+			Words:      "releases older than " + s.t.label(seat.s.horizon) + " were not read, and one of them may be needed, for " + why,
+		}
+	}
+}
+
+func (s *search) words(p pair, at state) string {
+	choice := func(i int) demand.Choice {
+		r := s.release(i, at)
+		return demand.Choice{Repo: s.t.repos[s.seats[i].repo].Name, Tag: r.Tag, Build: r.Build}
+	}
+	return demand.Violation{By: choice(p.by), Malformed: p.malformed, Demand: p.demand, Gets: choice(p.gets)}.String()
+}
