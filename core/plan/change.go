@@ -36,8 +36,8 @@ func (b *builder) from(repo string, t Target) Image {
 			continue
 		}
 		if r := b.Repos[i].Lookup(im.Tag, im.Digest); r != nil {
-			// A moving tag such as latest is no build, but the release that it stands for has one.
-			im.Build = or(im.Build, r.Build)
+			// Of an image with several tags, one of them perhaps no build at all, the newest build stands for it.
+			im.Build = or(r.Build, im.Build)
 			im.Created, im.Labels = instant(r.Created), r.Labels
 			if im.Digest == "" {
 				im.Digest = r.Digest
@@ -65,7 +65,7 @@ func (b *builder) build(tag string) string {
 
 // to describes the release as the app's image, spelled as the app spells it.
 func (b *builder) to(r *point.Release, t Target) Image {
-	im := Image{Tag: r.Tag, Digest: r.Digest, Build: or(b.build(r.Tag), r.Build), Created: instant(r.Created), Labels: r.Labels}
+	im := Image{Tag: r.Tag, Digest: r.Digest, Build: or(r.Build, b.build(r.Tag)), Created: instant(r.Created), Labels: r.Labels}
 	if im.Digest == "" {
 		// Only the orchestrator remembers the image: what its tag points at now is all that can be pinned.
 		if c, ok := b.Preflight[t.Ref.with(im.Tag, "")]; ok && c.Result.Found {

@@ -59,7 +59,8 @@ type ImageFacts struct {
 	Digest string `cty:"digest"`
 	// Created is RFC 3339, "" when unknown.
 	Created string `cty:"created"`
-	// Build is the tag's group build by the repo's pattern, "" where the tag does not match it.
+	// Build is the tag's group build by the repo's pattern, of a known release with several tags the newest;
+	// "" where no tag matches it.
 	Build  string            `cty:"build"`
 	Labels map[string]string `cty:"labels"`
 }
