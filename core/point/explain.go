@@ -105,11 +105,13 @@ func (t *Timeline) verdict(i, j, next, searched int, c Choice, p *Point) (Verdic
 	case j >= searched:
 		return NotRetained, "older than the retained releases, which are all that gap_fill.search looks at"
 	case j >= next && c.Release != nil && newestFirst(r, c.Release) < 0:
-		return Incompatible, c.Words
+		return Incompatible, "passed over, because demands of the chosen images would be broken"
 	case j > next && c.Release != nil && newestFirst(r, c.Release) == 0:
 		return Chosen, c.Words
 	case j > next && c.Release != nil && r.Digest != "" && r.Digest == c.Release.Digest:
 		return Alias, "the chosen image, deployed earlier as well"
+	case j > next && c.Release != nil:
+		return Older, "older than " + t.name(c.Release)
 	case j > next:
 		return Older, "older than " + t.name(&t.repos[i].Releases[next])
 	case c.Release != nil:
