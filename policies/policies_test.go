@@ -100,6 +100,17 @@ func TestReadyMadeGuards(t *testing.T) {
 			message: "It is Friday 2026-11-20, 16 h Europe/Berlin: changes are frozen. In an incident, give --override 'freeze-window=REASON'.",
 		},
 		{
+			rule: "a minute before the hour of the time zone is free", guard: "freeze-window",
+			setup: `variable "freeze" { default = { weekdays = ["friday"], from_hour = 16, timezone = "Europe/Berlin" } }`,
+			facts: facts(friday.Add(-31*time.Minute), alone),
+		},
+		{
+			rule: "a day begins in the time zone", guard: "freeze-window",
+			setup:   `variable "freeze" { default = { weekdays = [], dates = ["2026-12-24"], timezone = "Europe/Berlin" } }`,
+			facts:   facts(time.Date(2026, 12, 23, 23, 30, 0, 0, time.UTC), alone),
+			message: "It is Thursday 2026-12-24, 0 h Europe/Berlin: changes are frozen. In an incident, give --override 'freeze-window=REASON'.",
+		},
+		{
 			rule: "a day that is named is frozen", guard: "freeze-window",
 			setup:   `variable "freeze" { default = { weekdays = [], dates = ["2026-11-20"] } }`,
 			facts:   facts(friday, alone),

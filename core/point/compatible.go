@@ -3,6 +3,7 @@ package point
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -70,6 +71,9 @@ func (t *Timeline) compatible(p *Point) {
 	if len(first) == 0 {
 		return
 	}
+	for i := range s.seats {
+		s.seats[i].widen(t.rules[s.seats[i].repo].GapFill.MaxAge, p)
+	}
 	found, why := s.run(start)
 	switch {
 	case found != nil:
@@ -88,40 +92,39 @@ func (t *Timeline) newSearch(p *Point) *search {
 			continue
 		}
 		s.at[c.Repo] = len(s.seats)
-		s.seats = append(s.seats, t.seat(i, p, c))
+		next := seat{repo: i, s: t.seen(i), movable: c.Reason == GapFilled && t.rules[i].GapFill.Compatible}
+		next.add(next.s.before(p.End))
+		s.seats = append(s.seats, next)
 	}
 	return s
 }
 
-// seat lists what the i-th repo may get.
-func (t *Timeline) seat(i int, p *Point, c Choice) seat {
-	rule := t.rules[i].GapFill
-	out := seat{repo: i, s: t.seen(i), movable: c.Reason == GapFilled && rule.Compatible}
-	add := func(j int) {
-		out.options = append(out.options, j)
-		out.requires = append(out.requires, demand.Parse(out.s.releases[j].Labels[demand.Label]))
+func (s *seat) add(j int) {
+	s.options = append(s.options, j)
+	s.requires = append(s.requires, demand.Parse(s.s.releases[j].Labels[demand.Label]))
+}
+
+// widen lists what the repo may step back to.
+func (s *seat) widen(maxAge time.Duration, p *Point) {
+	if !s.movable {
+		return
 	}
-	next := out.s.before(p.End)
-	add(next)
-	if !out.movable {
-		return out
-	}
-	tooOld := func(at time.Time) bool { return rule.MaxAge > 0 && p.End.Sub(at) > rule.MaxAge }
-	for j := next + 1; j < len(out.s.releases) && len(out.options) < 1<<16-1; j++ {
-		r := &out.s.releases[j]
-		if r.When().Before(out.s.horizon) {
+	tooOld := func(at time.Time) bool { return maxAge > 0 && p.End.Sub(at) > maxAge }
+	for j := s.options[0] + 1; j < len(s.s.releases) && len(s.options) < math.MaxUint16; j++ {
+		r := &s.s.releases[j]
+		if r.When().Before(s.s.horizon) {
 			break
 		}
 		if tooOld(r.When()) {
-			return out
+			return
 		}
-		if r.Digest == "" || r.Digest != out.s.releases[j-1].Digest {
-			add(j)
+		// The same image, deployed earlier as well, is no step.
+		if r.Digest == "" || r.Digest != s.s.releases[j-1].Digest {
+			s.add(j)
 		}
 	}
 	// What has not been read is older than the horizon.
-	out.open = !out.s.complete && !tooOld(out.s.horizon.Add(-1))
-	return out
+	s.open = !s.s.complete && !tooOld(s.s.horizon.Add(-1))
 }
 
 // pair are the seats of a broken demand: who demands, and who breaks it. They are one where the demand cannot be read.
