@@ -19,8 +19,8 @@ const mostStates = 100_000
 // (gap_fill.compatible).
 //
 // A state says how many releases each repo has stepped back. From a state in which a demand is broken, every solution
-// further back has stepped either the repo that demands or the one that breaks it; so trying these two,
-// level by level, finds every solution with the fewest steps in all.
+// further back has stepped either the repo that demands or the one that breaks it; so trying these two, in the
+// order of the steps in all, finds every solution with the fewest.
 type search struct {
 	t     *Timeline
 	p     *Point
@@ -155,91 +155,110 @@ func (s *search) release(i int, at state) *Release {
 	return &s.seats[i].s.releases[s.seats[i].options[at[i]]]
 }
 
-// run goes through the states level by level. It returns the solution with the fewest steps in all; among several the one in
-// which the repos that the policy names first step least. It is nil when there is none, with the reason in words,
-// or when s.level says that older releases must be read first.
+// run goes through the states in the order of their steps. It returns the solution with the fewest steps in all; among several
+// the one in which the repos that the policy names first step least. It is nil when there is none, with the reason in
+// words, or when s.level says that older releases must be read first.
 func (s *search) run(start state) (found state, why string) {
-	level, seen := []state{start}, map[string]bool{start.key(): true}
-	for steps := 0; len(level) > 0; steps++ {
+	levels, seen := [][]state{{start}}, map[string]bool{start.key(): true}
+	for steps := 0; steps < len(levels); steps++ {
 		if s.level > 0 && steps >= s.level {
 			return nil, ""
 		}
-		var next []state
-		for _, at := range level {
+		for _, at := range levels[steps] {
 			if s.states++; s.states > mostStates {
 				s.level = 0
 				return nil, fmt.Sprintf("gap_fill.compatible gave up after %d combinations of earlier releases, none of which satisfies every demand", mostStates)
 			}
-			move, ok := s.moves(at, steps)
-			if !ok {
-				if found == nil || slices.Compare(at, found) < 0 {
-					found = at
-				}
-				continue
+			moves, ok := s.moves(at, steps)
+			if !ok && (found == nil || slices.Compare(at, found) < 0) {
+				found = at
 			}
-			for _, i := range move {
+			for _, m := range moves {
 				further := slices.Clone(at)
-				further[i]++
+				further[m.seat] = uint16(m.to) //nolint:gosec // widen lists no more options than fit
+				for len(levels) <= steps+m.to-int(at[m.seat]) {
+					levels = append(levels, nil)
+				}
 				if key := further.key(); !seen[key] {
 					seen[key] = true
-					next = append(next, further)
+					level := steps + m.to - int(at[m.seat])
+					levels[level] = append(levels[level], further)
 				}
 			}
 		}
 		if found != nil {
 			return found, ""
 		}
-		level = next
+		levels[steps] = nil
+	}
+	if s.level > 0 {
+		return nil, ""
 	}
 	return nil, s.none()
 }
 
-// moves returns the seats one of which has to step back in every solution behind a state: those of the broken demand that
-// has fewest of them. It is false when the state is a solution.
-func (s *search) moves(at state, steps int) ([]int, bool) {
+// move is a step of one seat to one of its options. What lies behind the last one has not been read.
+type move struct{ seat, to int }
+
+// moves returns the steps one of which every solution behind a state takes: those of the broken demand that has fewest of
+// them. It is false when the state is a solution.
+func (s *search) moves(at state, steps int) ([]move, bool) {
 	pairs := s.broken(at)
 	if len(pairs) == 0 {
 		return nil, false
 	}
-	var best, unread []int
-	for n, p := range pairs {
-		var can, cannot []int
-		for _, i := range []int{p.by, p.gets} {
-			seat := &s.seats[i]
-			switch {
-			case !seat.movable || slices.Contains(can, i) || slices.Contains(cannot, i):
-			case int(at[i])+1 < len(seat.options):
-				can = append(can, i)
-			case seat.open:
-				cannot = append(cannot, i)
-			}
-		}
-		if n == 0 || len(can)+len(cannot) < len(best)+len(unread) {
-			best, unread = can, cannot
+	best := s.ways(pairs[0], at)
+	for _, p := range pairs[1:] {
+		if ways := s.ways(p, at); len(ways) < len(best) {
+			best = ways
 		}
 	}
-	for _, i := range unread {
-		if s.level == 0 || steps+1 < s.level {
-			s.level = steps + 1
+	return slices.DeleteFunc(best, func(m move) bool {
+		if m.to < len(s.seats[m.seat].options) {
+			return false
 		}
-		s.unread[i] = true
-	}
-	return best, true
+		if level := steps + m.to - int(at[m.seat]); s.level == 0 || level < s.level {
+			s.level = level
+		}
+		s.unread[m.seat] = true
+		return true
+	}), true
 }
 
-// none says that no combination fits.
+// ways are the steps that may mend a broken demand: who demands may do so no more one release earlier; as long as it
+// demands the same, who breaks it has to go to a release that fits.
+func (s *search) ways(p pair, at state) []move {
+	var out []move
+	add := func(i, to int) {
+		if seat := &s.seats[i]; seat.movable && (to < len(seat.options) || seat.open) {
+			out = append(out, move{i, to})
+		}
+	}
+	add(p.by, int(at[p.by])+1)
+	if p.by == p.gets {
+		return out
+	}
+	gets := &s.seats[p.gets]
+	to := int(at[p.gets]) + 1
+	for to < len(gets.options) && !p.demand.Holds(gets.s.releases[gets.options[to]].Build) {
+		to++
+	}
+	add(p.gets, to)
+	return out
+}
+
+// none says that no combination fits, and of how many releases.
 func (s *search) none() string {
 	var names []string
 	for i := range s.seats {
 		if s.seats[i].movable {
-			names = append(names, s.t.repos[s.seats[i].repo].Name)
+			names = append(names, plural(len(s.seats[i].options), "release")+" of "+s.t.repos[s.seats[i].repo].Name)
 		}
 	}
 	if len(names) == 0 {
 		return "gap_fill.compatible lets only a repo step back whose gap is filled, and there is none at this point"
 	}
-	return fmt.Sprintf("gap_fill.compatible found no earlier releases of %s that satisfy every demand (%s looked at)",
-		strings.Join(names, ", "), plural(s.states, "combination"))
+	return "gap_fill.compatible found nothing that satisfies every demand among " + strings.Join(names, ", ")
 }
 
 // take makes a solution the point's choices, and says of each repo that stepped back why.
