@@ -151,3 +151,22 @@ func TestWhatStaysAndIsNoKnownReleaseIsLookedAt(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatWasLeftOutMattersForDemands(t *testing.T) {
+	for requires, want := range map[string][]string{
+		"":     {},
+		"b>=6": {"app /ds/prod/b, which was left out, ran registry.example.com:5000/b:6-master and runs registry.example.com:5000/b:2-master, and images of the plan make demands"},
+	} {
+		w := one(registryHost + "/a:5-master")
+		w.repos[0].Releases[1] = demanding("a", "3", 3, requires)
+		w.rules, w.repos = append(w.rules, rule("b")), append(w.repos, known("b", rel("b", "6", 6), rel("b", "2", 2)))
+		w.apps = append(w.apps, app("/ds/prod/b", registryHost+"/b:6-master"))
+		w.edit = func(in *plan.Input) { in.Except = []string{"b"} }
+		p, _ := w.build(t)
+		w.apps[1] = app("/ds/prod/b", registryHost+"/b:2-master")
+		now := plan.State{PolicyHash: p.PolicyHash, Matches: w.input(t).Matches, Targets: map[string]string{p.Changes[0].To.Image: digest("3")}}
+		if diff := cmp.Diff(want, append([]string{}, plan.Stale(p, now)...)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", requires, diff)
+		}
+	}
+}
