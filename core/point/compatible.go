@@ -175,7 +175,7 @@ func (s *search) run(start state) (found state, why string) {
 			}
 			for _, m := range moves {
 				further := slices.Clone(at)
-				further[m.seat] = uint16(m.to) //nolint:gosec // widen lists no more options than fit
+				further[m.seat] = uint16(m.to) // widen lists no more options than fit
 				for len(levels) <= steps+m.to-int(at[m.seat]) {
 					levels = append(levels, nil)
 				}
