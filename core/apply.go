@@ -284,7 +284,10 @@ func (e *Engine) recheck(ctx context.Context, req ApplyRequest) error {
 		return &StaleError{Reasons: reasons}
 	}
 	asked := *p // the plan stays as it was approved
-	ds := plan.CheckGuards(&asked, plan.GuardInput{Guards: e.Policy.Guards, Overrides: overrides(p, req.Overrides), Now: e.Now(), Operator: req.Operator})
+	ds, err := e.guard(ctx, &asked, plan.GuardInput{Overrides: overrides(p, req.Overrides), Now: e.Now(), Operator: req.Operator})
+	if err != nil {
+		return err
+	}
 	if ds.HasErrors() {
 		var failed []string
 		for _, d := range ds {

@@ -56,10 +56,23 @@ func (e *Engine) Plan(ctx context.Context, req PlanRequest) (*plan.Plan, *World,
 	}
 	p, _ := plan.Build(in)
 	p.Diagnostics = append(append(diag.Diagnostics{}, w.Timeline.Warnings...), p.Diagnostics...)
-	plan.CheckGuards(p, plan.GuardInput{
-		Guards: e.Policy.Guards, Overrides: req.Overrides, Now: now, Operator: req.Operator, Preflight: in.Preflight,
-	})
+	if _, err := e.guard(ctx, p, plan.GuardInput{Overrides: req.Overrides, Now: now, Operator: req.Operator, Preflight: in.Preflight}); err != nil {
+		return nil, w, err
+	}
 	return p, w, nil
+}
+
+// guard judges a plan by the policy's guards and by what was done last.
+func (e *Engine) guard(ctx context.Context, p *plan.Plan, in plan.GuardInput) (diag.Diagnostics, error) {
+	last, err := e.State.LastTouch(ctx, p.Environment)
+	if err != nil {
+		return nil, err
+	}
+	if last != nil {
+		in.Last = policy.LastFacts{Operation: last.OperationID, At: last.EndedAt, Outcome: string(last.Outcome), To: last.Plan.To, Operator: last.Operator}
+	}
+	in.Guards = e.Policy.Guards
+	return plan.CheckGuards(p, in), nil
 }
 
 // find finds the point a WHEN means. Images that are gone are passed over by -N, so they are looked for first.
@@ -90,24 +103,30 @@ func (e *Engine) find(ctx context.Context, w *World, to string) (point.Found, er
 	}
 }
 
-// deepen reads further back when the point found needs older releases than have been read.
+// deepen reads further back as long as the point found needs older releases than have been read.
 func (e *Engine) deepen(ctx context.Context, w *World, found point.Found, to string) (point.Found, error) {
-	needs := map[string]time.Time{}
-	for _, c := range found.Point.Choices {
-		if !c.NeedsOlder.IsZero() {
-			needs[c.Repo] = c.NeedsOlder
+	for range mostReadings {
+		needs := map[string]time.Time{}
+		for _, c := range found.Point.Choices {
+			if !c.NeedsOlder.IsZero() {
+				needs[c.Repo] = c.NeedsOlder
+			}
+		}
+		if len(needs) == 0 {
+			return found, nil
+		}
+		if err := e.list(ctx, w, needs); err != nil {
+			return point.Found{}, err
+		}
+		if err := e.build(ctx, w); err != nil {
+			return point.Found{}, err
+		}
+		var err error
+		if found, err = w.Timeline.Find(to, e.Now(), w.Running()); err != nil {
+			return point.Found{}, err
 		}
 	}
-	if len(needs) == 0 {
-		return found, nil
-	}
-	if err := e.list(ctx, w, needs); err != nil {
-		return point.Found{}, err
-	}
-	if err := e.build(ctx, w); err != nil {
-		return point.Found{}, err
-	}
-	return w.Timeline.Find(to, e.Now(), w.Running())
+	return found, nil
 }
 
 // markGone looks whether the images of a point are still there, and marks those that are not.

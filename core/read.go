@@ -147,21 +147,28 @@ func (e *Engine) listRepo(ctx context.Context, rule policy.Repo, branch string, 
 	return repo, failure, nil
 }
 
-// build makes the timeline, and reads further back where a gap fill needs it.
+// mostReadings bounds how often a repo is read further back. A compatible fill goes twice as far back each time,
+// so that this is the whole of any registry.
+const mostReadings = 24
+
+// build makes the timeline, and reads further back as long as a gap fill needs it.
 func (e *Engine) build(ctx context.Context, w *World) error {
 	opts := point.Options{Rules: w.Rules, By: e.Policy.Points.By, Zone: e.Policy.Settings.Timezone}
-	w.mark()
-	w.Timeline = point.Build(w.Repos, opts)
-	if len(w.Timeline.Needs) == 0 {
-		return nil
+	for range mostReadings {
+		w.mark()
+		w.Timeline = point.Build(w.Repos, opts)
+		if len(w.Timeline.Needs) == 0 {
+			return nil
+		}
+		needs := map[string]time.Time{}
+		for _, n := range w.Timeline.Needs {
+			needs[n.Repo] = n.Before
+		}
+		if err := e.list(ctx, w, needs); err != nil {
+			return err
+		}
 	}
-	needs := map[string]time.Time{}
-	for _, n := range w.Timeline.Needs {
-		needs[n.Repo] = n.Before
-	}
-	if err := e.list(ctx, w, needs); err != nil {
-		return err
-	}
+	// What is needed still stays unknown, and says so.
 	w.mark()
 	w.Timeline = point.Build(w.Repos, opts)
 	return nil

@@ -51,9 +51,10 @@ func (e *Engine) PlanUndo(ctx context.Context, req UndoRequest) (*plan.Plan, *st
 		return nil, op, err
 	}
 	p := plan.Undo(in)
-	plan.CheckGuards(p, plan.GuardInput{
-		Guards: e.Policy.Guards, Overrides: req.Overrides, Now: now, Operator: req.Operator, Preflight: in.Preflight,
-	})
+	_, err = e.guard(ctx, p, plan.GuardInput{Overrides: req.Overrides, Now: now, Operator: req.Operator, Preflight: in.Preflight})
+	if err != nil {
+		return nil, op, err
+	}
 	return p, op, nil
 }
 

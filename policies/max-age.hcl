@@ -1,4 +1,4 @@
-# No image goes back further than this many days, counted from now.
+# No image goes back further than this many days, counted from now. An image of unknown age does not pass.
 #
 #   include = ["builtin:max-age"]
 #   variable "max_age_days" { default = 30 }
@@ -16,12 +16,12 @@ variable "max_age_days" {
 
 guard "max-age" {
   condition = alltrue([
-    for change in plan.changes : hours_since(change.to.created) <= var.max_age_days * 24
-    if change.action == "rollback" && change.to.created != ""
+    for change in plan.changes : try(hours_since(change.to.created) <= var.max_age_days * 24, false)
+    if change.action == "rollback"
   ])
   error_message = "Older than ${var.max_age_days} days: ${join(", ", [
-    for change in plan.changes : "${change.app} would get ${change.to.tag} of ${date(change.to.created)}"
-    if change.action == "rollback" && change.to.created != "" && try(hours_since(change.to.created) > var.max_age_days * 24, false)
+    for change in plan.changes : "${change.app} would get ${change.to.tag} of ${try(date(change.to.created), "a day that is not known")}"
+    if change.action == "rollback" && !try(hours_since(change.to.created) <= var.max_age_days * 24, false)
   ])}."
   severity = "overridable"
 }

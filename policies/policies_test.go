@@ -32,6 +32,22 @@ func facts(now time.Time, operator policy.OperatorFacts, changes ...policy.Chang
 	}
 }
 
+// since adds an operation that ended so long ago.
+func since(ago time.Duration, f policy.Facts) policy.Facts {
+	f.Last = policy.LastFacts{Operation: "01J0", At: f.Now.Add(-ago), Outcome: "done", To: "2026-11-17", Operator: "bob@ci"}
+	return f
+}
+
+// builds is a change between builds, away from an image that says what its floor is ("" says nothing).
+func builds(repo, from, to, floor string) policy.ChangeFacts {
+	c := change(repo, "2026-11-18T10:00:00Z")
+	c.From.Build, c.To.Build, c.To.Tag = from, to, to+"-master"
+	if floor != "" {
+		c.From.Labels = map[string]string{"rollback.floor": floor}
+	}
+	return c
+}
+
 func TestReadyMadeGuards(t *testing.T) {
 	var (
 		alone = policy.OperatorFacts{User: "carol@ci"}
@@ -55,8 +71,9 @@ func TestReadyMadeGuards(t *testing.T) {
 		},
 		{rule: "young images pass", guard: "max-age", facts: facts(friday, alone, two...)},
 		{
-			rule: "an image of unknown age passes, the registry plugin has reported it", guard: "max-age",
-			facts: facts(friday, alone, change("frontend", "")),
+			rule: "an image of unknown age does not", guard: "max-age",
+			facts:   facts(friday, alone, change("frontend", "")),
+			message: "Older than 90 days: /ds/prod/frontend would get 12-master of a day that is not known.",
 		},
 		{
 			rule: "an old image does not, and is named", guard: "max-age", setup: `variable "max_age_days" { default = 3 }`,
@@ -83,6 +100,17 @@ func TestReadyMadeGuards(t *testing.T) {
 			message: "It is Friday 2026-11-20, 16 h Europe/Berlin: changes are frozen. In an incident, give --override 'freeze-window=REASON'.",
 		},
 		{
+			rule: "a minute before the hour of the time zone is free", guard: "freeze-window",
+			setup: `variable "freeze" { default = { weekdays = ["friday"], from_hour = 16, timezone = "Europe/Berlin" } }`,
+			facts: facts(friday.Add(-31*time.Minute), alone),
+		},
+		{
+			rule: "a day begins in the time zone", guard: "freeze-window",
+			setup:   `variable "freeze" { default = { weekdays = [], dates = ["2026-12-24"], timezone = "Europe/Berlin" } }`,
+			facts:   facts(time.Date(2026, 12, 23, 23, 30, 0, 0, time.UTC), alone),
+			message: "It is Thursday 2026-12-24, 0 h Europe/Berlin: changes are frozen. In an incident, give --override 'freeze-window=REASON'.",
+		},
+		{
 			rule: "a day that is named is frozen", guard: "freeze-window",
 			setup:   `variable "freeze" { default = { weekdays = [], dates = ["2026-11-20"] } }`,
 			facts:   facts(friday, alone),
@@ -98,8 +126,78 @@ func TestReadyMadeGuards(t *testing.T) {
 			message: "carol cannot approve what they do themselves.",
 		},
 		{
+			rule: "nor does it in other letters, from another machine", guard: "approver", facts: facts(friday, by("Carol@laptop")),
+			message: "Carol@laptop cannot approve what they do themselves.",
+		},
+		{
+			rule: "blanks and a machine are nobody", guard: "approver", facts: facts(friday, by(" @laptop")),
+			message: "Nobody has approved it: give --approved-by NAME.",
+		},
+		{
+			rule: "of an unknown operator nobody is different", guard: "approver",
+			facts:   facts(friday, policy.OperatorFacts{ApprovedBy: "alice"}),
+			message: "Who operates is not known, so nobody can tell whether alice is somebody else.",
+		},
+		{
+			rule: "those named may, in other letters and from a machine", guard: "approver",
+			setup: `variable "approvers" { default = ["bob", "alice"] }`, facts: facts(friday, by("Alice@laptop")),
+		},
+		{
 			rule: "only those named may", guard: "approver", setup: `variable "approvers" { default = ["bob"] }`,
 			facts: facts(friday, by("alice")), message: "alice is not among those who may approve: bob.",
+		},
+		{rule: "the first operation on an environment passes", guard: "min-interval", facts: facts(friday, alone)},
+		{rule: "one after the interval passes", guard: "min-interval", facts: since(30*time.Minute, facts(friday, alone))},
+		{
+			rule: "one before it does not, and says after what", guard: "min-interval", facts: since(29*time.Minute, facts(friday, alone)),
+			message: "The last operation (01J0 by bob@ci to 2026-11-17, done) was at 2026-11-20T15:01:00Z, and prod rests for 30 minutes: wait, or give --override 'min-interval=REASON'.",
+		},
+		{
+			rule: "the interval is the policy's", guard: "min-interval", setup: `variable "min_interval_minutes" { default = 0.5 }`,
+			facts: since(time.Minute, facts(friday, alone)),
+		},
+		{
+			rule: "an operation that ends in the future, by another clock, is not long ago", guard: "min-interval",
+			facts:   since(-time.Hour, facts(friday, alone)),
+			message: "The last operation (01J0 by bob@ci to 2026-11-17, done) was at 2026-11-20T16:30:00Z, and prod rests for 30 minutes: wait, or give --override 'min-interval=REASON'.",
+		},
+		{rule: "without a floor every build passes", guard: "release-floor", facts: facts(friday, alone, builds("backend-a", "50", "1", ""))},
+		{
+			rule: "the floor itself passes", guard: "release-floor", setup: `variable "release_floors" { default = { backend-a = "42" } }`,
+			facts: facts(friday, alone, builds("backend-a", "50", "42", ""), builds("frontend", "50", "1", "")),
+		},
+		{
+			rule: "below it does not, by number", guard: "release-floor", setup: `variable "release_floors" { default = { backend-a = "42" } }`,
+			facts:   facts(friday, alone, builds("backend-a", "50", "9", ""), builds("frontend", "50", "1", "")),
+			message: "Below the release floor: /ds/prod/backend-a would get 9-master, and backend-a cannot go below build 42.",
+		},
+		{
+			rule: "a number is a build as well", guard: "release-floor", setup: `variable "release_floors" { default = { backend-a = 42 } }`,
+			facts:   facts(friday, alone, builds("backend-a", "50", "41", "")),
+			message: "Below the release floor: /ds/prod/backend-a would get 41-master, and backend-a cannot go below build 42.",
+		},
+		{
+			rule: "the image that runs says its floor itself", guard: "release-floor",
+			facts:   facts(friday, alone, builds("backend-a", "50", "41", " 42 ")),
+			message: "Below the release floor: /ds/prod/backend-a would get 41-master, and backend-a cannot go below build 42.",
+		},
+		{
+			rule: "what stays above that passes", guard: "release-floor",
+			facts: facts(friday, alone, builds("backend-a", "50", "100", "42")),
+		},
+		{
+			rule: "the higher floor counts", guard: "release-floor", setup: `variable "release_floors" { default = { backend-a = "30" } }`,
+			facts:   facts(friday, alone, builds("backend-a", "50", "41", "42")),
+			message: "Below the release floor: /ds/prod/backend-a would get 41-master, and backend-a cannot go below build 42.",
+		},
+		{
+			rule: "an unknown build is not above a floor", guard: "release-floor", setup: `variable "release_floors" { default = { backend-a = "42" } }`,
+			facts:   facts(friday, alone, builds("backend-a", "50", "", "")),
+			message: "Below the release floor: /ds/prod/backend-a would get -master, and backend-a cannot go below build 42.",
+		},
+		{
+			rule: "a floor that is no build is not passed", guard: "release-floor", facts: facts(friday, alone, builds("backend-a", "50", "41", "none")),
+			message: "Below the release floor: /ds/prod/backend-a would get 41-master, and backend-a cannot go below build none.",
 		},
 		{
 			rule: "other environments need none", guard: "approver",
@@ -155,6 +253,8 @@ func TestSetUpIsChecked(t *testing.T) {
 	for name, tc := range map[string]struct{ include, setup, want string }{
 		"no changes at all":   {"max-changes", `variable "max_changes" { default = 0 }`, "max_changes must be at least 1."},
 		"an age of nothing":   {"max-age", `variable "max_age_days" { default = 0 }`, "max_age_days must be more than 0."},
+		"no interval":         {"min-interval", `variable "min_interval_minutes" { default = 0 }`, "min_interval_minutes must be more than 0."},
+		"a floor of no build": {"release-floor", `variable "release_floors" { default = { a = "none" } }`, "release_floors are builds"},
 		"a misspelt weekday":  {"freeze-window", `variable "freeze" { default = { weekdays = ["Friday"] } }`, "freeze.weekdays are the words"},
 		"hours backwards":     {"freeze-window", `variable "freeze" { default = { from_hour = 20, to_hour = 6 } }`, "freeze.from_hour must come before"},
 		"a day that is none":  {"freeze-window", `variable "freeze" { default = { dates = ["Christmas"] } }`, "freeze.dates are days"},

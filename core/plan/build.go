@@ -72,6 +72,7 @@ func Build(in Input) (*Plan, diag.Diagnostics) {
 	for _, rule := range in.Rules {
 		b.repo(rule)
 	}
+	b.demands()
 	b.ds = append(b.ds, Order(b.Plan, in.Rules, in.Apply.Strategy, in.Apply.MaxParallel)...)
 	b.Diagnostics = append(diag.Diagnostics{}, b.ds...)
 	b.conclude()
@@ -164,6 +165,7 @@ func (b *builder) excluded(repo string) bool {
 
 // repo adds the changes of one repo.
 func (b *builder) repo(rule policy.Repo) {
+	b.pattern, _ = registry.CompilePattern(rule.Tag.Pattern)
 	var targets []Target
 	for _, m := range b.Matches {
 		if m.Repo == rule.Name {
@@ -189,7 +191,6 @@ func (b *builder) repo(rule policy.Repo) {
 		}
 		return
 	}
-	b.pattern, _ = registry.CompilePattern(rule.Tag.Pattern)
 	for _, t := range targets {
 		b.Changes = append(b.Changes, b.change(rule, choice, t))
 	}

@@ -30,12 +30,14 @@ func (b *builder) change(rule policy.Repo, choice point.Choice, t Target) Change
 
 // from describes what the app runs. Where its reference has no digest, Digest is what the tag points at now.
 func (b *builder) from(repo string, t Target) Image {
-	im := Image{Image: t.Image, Tag: t.Ref.Tag, Digest: t.Ref.Digest}
+	im := Image{Image: t.Image, Tag: t.Ref.Tag, Digest: t.Ref.Digest, Build: b.build(t.Ref.Tag)}
 	for i := range b.Repos {
 		if b.Repos[i].Name != repo {
 			continue
 		}
 		if r := b.Repos[i].Lookup(im.Tag, im.Digest); r != nil {
+			// Of an image with several tags, one of them perhaps no build at all, the newest build stands for it.
+			im.Build = or(r.Build, im.Build)
 			im.Created, im.Labels = instant(r.Created), r.Labels
 			if im.Digest == "" {
 				im.Digest = r.Digest
@@ -52,9 +54,18 @@ func (b *builder) from(repo string, t Target) Image {
 	return im
 }
 
+// build is a tag's, by the pattern of the present repo; "" where the tag does not match it.
+func (b *builder) build(tag string) string {
+	if b.pattern == nil {
+		return ""
+	}
+	parsed, _ := b.pattern.Parse(tag)
+	return parsed.Build
+}
+
 // to describes the release as the app's image, spelled as the app spells it.
 func (b *builder) to(r *point.Release, t Target) Image {
-	im := Image{Tag: r.Tag, Digest: r.Digest, Created: instant(r.Created), Labels: r.Labels}
+	im := Image{Tag: r.Tag, Digest: r.Digest, Build: or(r.Build, b.build(r.Tag)), Created: instant(r.Created), Labels: r.Labels}
 	if im.Digest == "" {
 		// Only the orchestrator remembers the image: what its tag points at now is all that can be pinned.
 		if c, ok := b.Preflight[t.Ref.with(im.Tag, "")]; ok && c.Result.Found {

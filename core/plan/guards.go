@@ -18,6 +18,8 @@ type GuardInput struct {
 	Overrides map[string]string
 	Now       time.Time
 	Operator  policy.OperatorFacts
+	// Last is the last operation on the environment that changed something; zero when there was none.
+	Last policy.LastFacts
 	// Preflight is that of Input; nil leaves the built-in guard way-back as the plan has it.
 	Preflight map[string]Check
 }
@@ -136,7 +138,7 @@ func (j *judge) overrides() {
 
 // facts is the plan as guards see it.
 func facts(p *Plan, in GuardInput) policy.Facts {
-	f := policy.Facts{Now: in.Now, Operator: in.Operator, Plan: policy.PlanFacts{
+	f := policy.Facts{Now: in.Now, Operator: in.Operator, Last: in.Last, Plan: policy.PlanFacts{
 		Environment: p.Environment, To: p.To, Changes: []policy.ChangeFacts{},
 		Summary: map[string]int{
 			string(Rollback): p.Summary.Rollback, string(Forward): p.Summary.Forward,
@@ -154,7 +156,7 @@ func facts(p *Plan, in GuardInput) policy.Facts {
 }
 
 func imageFacts(im Image) policy.ImageFacts {
-	f := policy.ImageFacts{Image: im.Image, Tag: im.Tag, Digest: im.Digest, Labels: im.Labels}
+	f := policy.ImageFacts{Image: im.Image, Tag: im.Tag, Digest: im.Digest, Build: im.Build, Labels: im.Labels}
 	if f.Labels == nil {
 		f.Labels = map[string]string{}
 	}

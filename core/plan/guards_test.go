@@ -204,3 +204,37 @@ guard "one" {
 `)})
 	contains(t, ds)
 }
+
+func TestGuardsSeeBuildsAndTheLastOperation(t *testing.T) {
+	all := guards(t, `
+guard "builds" {
+  condition     = plan.changes[0].from.build == "5" && plan.changes[0].to.build == "3" && compare_builds(plan.changes[0].to.build, "20") < 0
+  error_message = "${plan.changes[0].from.build} ${plan.changes[0].to.build}"
+}
+guard "rest" {
+  condition     = last.at == "" ? true : hours_since(last.at) >= 1
+  error_message = "${last.operation} ${last.operator} ${last.outcome} ${last.to}"
+}
+`)
+	for name, tc := range map[string]struct {
+		last policy.LastFacts
+		want string
+	}{
+		"there was none":       {},
+		"it was long ago":      {last: policy.LastFacts{Operation: "01J", At: day(8)}},
+		"it was a moment ago":  {last: policy.LastFacts{Operation: "01J", At: day(9), Outcome: "done", To: "2019-06-01", Operator: "bob@ci"}, want: "01J bob@ci done 2019-06-01"},
+		"another tag is known": {last: policy.LastFacts{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := one(registryHost + "/a:5-master")
+			if name == "another tag is known" {
+				w = one(registryHost + "/a:latest@" + digest("5"))
+			}
+			p, _ := w.build(t)
+			plan.CheckGuards(p, plan.GuardInput{Guards: all, Now: day(9), Last: tc.last})
+			if !p.Guards[0].Passed || p.Guards[1].Passed != (tc.want == "") || p.Guards[1].Message != tc.want {
+				t.Errorf("%+v", p.Guards)
+			}
+		})
+	}
+}

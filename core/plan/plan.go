@@ -30,6 +30,8 @@ type Image struct {
 	Image  string `json:"image"`
 	Tag    string `json:"tag"`
 	Digest string `json:"digest"`
+	// Build is the tag's by the repo's pattern, of a known release with several tags the newest; "" where no tag matches it.
+	Build string `json:"build,omitempty"`
 	// Created is nil when unknown.
 	Created *time.Time        `json:"created"`
 	Labels  map[string]string `json:"labels,omitempty"`

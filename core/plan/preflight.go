@@ -25,12 +25,13 @@ type Lookup struct {
 	// Image is the key of Input.Preflight.
 	Image   string
 	Request registry.ResolveRequest
-	// Leaving: the plan goes away from it. Otherwise it goes there.
+	// Leaving: the plan goes away from it. Otherwise it goes there, or leaves it running.
 	Leaving bool
 }
 
-// Images lists what pre-flight has to look at, each image once, in the plan's order: those that the plan goes to, and those
-// that it leaves (DESIGN.md section 2, "Two-way pre-flight"). in.Preflight is not used.
+// Images lists what pre-flight has to look at, each image once, in the plan's order: those that the plan goes to, those
+// that it leaves (DESIGN.md section 2, "Two-way pre-flight"), and those that go on running although no known release is them,
+// for what they demand of others. in.Preflight is not used.
 func Images(in Input) []Lookup {
 	in.Preflight = nil
 	p, _ := Build(in)
@@ -50,14 +51,16 @@ func Images(in Input) []Lookup {
 		}})
 	}
 	for _, c := range p.Changes {
-		if !c.changes() {
-			continue
-		}
-		add(c, c.To, c.To.Digest, false)
 		// What the app runs is what its reference says, not what the tag points at by now.
 		ref, err := ParseRef(c.From.Image)
-		if err == nil {
-			add(c, c.From, ref.Digest, true)
+		switch {
+		case c.changes():
+			add(c, c.To, c.To.Digest, false)
+			if err == nil {
+				add(c, c.From, ref.Digest, true)
+			}
+		case c.unknown() && err == nil:
+			add(c, c.From, ref.Digest, false)
 		}
 	}
 	return out

@@ -2,7 +2,10 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/rollback-project/rollback/core/demand"
 )
 
 // State is the world as it is when a saved plan is to be applied.
@@ -16,7 +19,8 @@ type State struct {
 }
 
 // Stale says what has changed since the plan was made (DESIGN.md section 2, "Stale"), one sentence without full stop
-// a change; nothing when the plan still fits. Repos that --only or --except left out do not matter.
+// a change; nothing when the plan still fits. Repos that --only or --except left out do not matter,
+// unless images of the plan make demands: those were judged with what ran beside them.
 func Stale(p *Plan, now State) []string {
 	var out []string
 	add := func(format string, args ...any) { out = append(out, clean(fmt.Sprintf(format, args...))) }
@@ -32,9 +36,14 @@ func Stale(p *Plan, now State) []string {
 	}
 	planned, left := map[key]bool{}, map[string]bool{}
 	told := map[string]bool{}
+	demanding := slices.ContainsFunc(p.Changes, func(c Change) bool { return !demand.Parse(c.To.Labels[demand.Label]).Empty() })
 	for _, c := range p.Changes {
 		if c.Reason == Excluded {
 			left[c.Repo] = true
+			if t, ok := present[key{c.Repo, c.App, c.Container}]; ok && demanding && t.Image != c.From.Image {
+				was, is := tell(c.From.Image, t.Image)
+				add("app %s, which was left out, ran %s and runs %s, and images of the plan make demands", name(c.App, c.Container), was, is)
+			}
 			continue
 		}
 		k := key{c.Repo, c.App, c.Container}

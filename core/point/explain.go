@@ -26,6 +26,8 @@ const (
 	TooOld Verdict = "beyond_max_age"
 	// NotRetained: gap_fill.search looks at retained releases only.
 	NotRetained Verdict = "not_retained"
+	// Incompatible: it would be next, but demands of images would be broken (gap_fill.compatible).
+	Incompatible Verdict = "incompatible"
 	// NotFilled: it would be next, but the gap-fill rule leaves or refuses gaps, or not enough was read to be sure.
 	NotFilled Verdict = "not_filled"
 	// LeftOut: the tag is no usable release.
@@ -68,7 +70,8 @@ func (t *Timeline) Explain(repo string, p Point) (Explanation, bool) {
 	if i < 0 {
 		return Explanation{}, false
 	}
-	c := t.choose(i, &p)
+	t.Fill(&p)
+	c := p.Choices[i]
 	e := Explanation{Repo: repo, Point: p.Date, Reason: c.Reason, Words: c.Words, Problem: c.Problem, Candidates: []Candidate{}, Notes: t.notes(i)}
 	s := t.seen(i)
 	next := s.before(p.End)
@@ -101,8 +104,14 @@ func (t *Timeline) verdict(i, j, next, searched int, c Choice, p *Point) (Verdic
 		return TooNew, "released " + t.label(r.When()) + ", after the point"
 	case j >= searched:
 		return NotRetained, "older than the retained releases, which are all that gap_fill.search looks at"
+	case j >= next && c.Release != nil && newestFirst(r, c.Release) < 0:
+		return Incompatible, "passed over, because demands of the chosen images would be broken"
+	case j > next && c.Release != nil && newestFirst(r, c.Release) == 0:
+		return Chosen, c.Words
 	case j > next && c.Release != nil && r.Digest != "" && r.Digest == c.Release.Digest:
 		return Alias, "the chosen image, deployed earlier as well"
+	case j > next && c.Release != nil:
+		return Older, "older than " + t.name(c.Release)
 	case j > next:
 		return Older, "older than " + t.name(&t.repos[i].Releases[next])
 	case c.Release != nil:

@@ -8,13 +8,14 @@ import (
 	"github.com/rollback-project/rollback/core/policy"
 )
 
-// Fill chooses for every repo what it gets at p (DESIGN.md section 2, "Selecting"); it replaces p.Choices.
+// Fill chooses for every repo what it gets at p (DESIGN.md section 2, "Selecting"); it replaces p.Choices and p.Conflict.
 // p is a point of the timeline, or one that Find made.
 func (t *Timeline) Fill(p *Point) {
 	p.Choices = make([]Choice, len(t.repos))
 	for i := range t.repos {
 		p.Choices[i] = t.choose(i, p)
 	}
+	t.compatible(p)
 }
 
 // choose says what the i-th repo gets at p.

@@ -92,6 +92,9 @@ type Point struct {
 	Start, End time.Time
 	// Choices has one element a repo, in the policy's order.
 	Choices []Choice
+	// Conflict says in a sentence without full stop why gap_fill.compatible found no releases whose demands of each other
+	// all hold; "" when it did, or was not asked. The choices are then those by date.
+	Conflict string
 }
 
 // Choice returns what a repo gets; false when the point has no such repo.

@@ -214,7 +214,22 @@ func roots(f Facts) map[string]cty.Value {
 			"user":        cty.StringVal(f.Operator.User),
 			"approved_by": cty.StringVal(f.Operator.ApprovedBy),
 		}),
+		"last": last(f.Last),
 	}
+}
+
+func last(l LastFacts) cty.Value {
+	at := ""
+	if !l.At.IsZero() {
+		at = l.At.UTC().Format(time.RFC3339)
+	}
+	return cty.ObjectVal(map[string]cty.Value{
+		"operation": cty.StringVal(l.Operation),
+		"at":        cty.StringVal(at),
+		"outcome":   cty.StringVal(l.Outcome),
+		"to":        cty.StringVal(l.To),
+		"operator":  cty.StringVal(l.Operator),
+	})
 }
 
 // actions are the keys of plan.summary.
@@ -234,13 +249,15 @@ func image(i ImageFacts) cty.Value {
 		"tag":     cty.StringVal(i.Tag),
 		"digest":  cty.StringVal(i.Digest),
 		"created": cty.StringVal(i.Created),
+		"build":   cty.StringVal(i.Build),
 		"labels":  all,
 	})
 }
 
 var (
 	imageType = cty.Object(map[string]cty.Type{
-		"image": cty.String, "tag": cty.String, "digest": cty.String, "created": cty.String, "labels": cty.Map(cty.String),
+		"image": cty.String, "tag": cty.String, "digest": cty.String, "created": cty.String, "build": cty.String,
+		"labels": cty.Map(cty.String),
 	})
 	changeType = cty.Object(map[string]cty.Type{
 		"repo": cty.String, "app": cty.String, "action": cty.String, "reason": cty.String,
@@ -252,7 +269,7 @@ var (
 func unknownRoots(changes int) map[string]cty.Value {
 	text := cty.UnknownVal(cty.String).RefineNotNull()
 	images := cty.ObjectVal(map[string]cty.Value{
-		"image": text, "tag": text, "digest": text, "created": text,
+		"image": text, "tag": text, "digest": text, "created": text, "build": text,
 		"labels": cty.UnknownVal(cty.Map(cty.String)).RefineNotNull(),
 	})
 	change := cty.ObjectVal(map[string]cty.Value{
@@ -272,5 +289,8 @@ func unknownRoots(changes int) map[string]cty.Value {
 		}),
 		"now":      text,
 		"operator": cty.ObjectVal(map[string]cty.Value{"user": text, "approved_by": text}),
+		"last": cty.ObjectVal(map[string]cty.Value{
+			"operation": text, "at": text, "outcome": text, "to": text, "operator": text,
+		}),
 	}
 }

@@ -141,11 +141,12 @@ func (l *loader) rules(blocks hcl.Blocks, tag *Tag, release *Release, retention 
 			a.whole("count", 1, &retention.Count)
 			a.whole("margin", 0, &retention.Margin)
 		case "gap_fill":
-			a := l.open(b.Body, []string{"rule", "search", "max_age", "on_missing"}, nil)
+			a := l.open(b.Body, []string{"rule", "search", "max_age", "on_missing", "compatible"}, nil)
 			oneOf(a, "rule", &gapFill.Rule, NearestEarlier, Keep, Fail)
 			oneOf(a, "search", &gapFill.Search, SearchAll, SearchRetained)
 			a.duration("max_age", &gapFill.MaxAge)
 			oneOf(a, "on_missing", &gapFill.OnMissing, MissingFail, MissingWarn)
+			a.boolean("compatible", &gapFill.Compatible)
 		}
 	}
 }

@@ -26,11 +26,12 @@ func (g Guard) Evaluate(f Facts) (passed bool, message string, ds diag.Diagnosti
 	return g.condition.evaluate(f)
 }
 
-// Facts is what guards see: plan, now and operator.
+// Facts is what guards see: plan, now, operator and last.
 type Facts struct {
 	Plan     PlanFacts
 	Now      time.Time
 	Operator OperatorFacts
+	Last     LastFacts
 }
 
 // PlanFacts is the variable plan.
@@ -57,14 +58,31 @@ type ImageFacts struct {
 	Tag    string `cty:"tag"`
 	Digest string `cty:"digest"`
 	// Created is RFC 3339, "" when unknown.
-	Created string            `cty:"created"`
-	Labels  map[string]string `cty:"labels"`
+	Created string `cty:"created"`
+	// Build is the tag's group build by the repo's pattern, of a known release with several tags the newest;
+	// "" where no tag matches it.
+	Build  string            `cty:"build"`
+	Labels map[string]string `cty:"labels"`
 }
 
 // OperatorFacts is the variable operator.
 type OperatorFacts struct {
 	User       string `cty:"user"`
 	ApprovedBy string `cty:"approved_by"`
+}
+
+// LastFacts is the variable last: the last operation on the environment that changed something. The zero value is
+// that there was none.
+type LastFacts struct {
+	// Operation is its id, a ULID.
+	Operation string `cty:"operation"`
+	// At is when it ended, or began if it has not ended; guards see RFC 3339, "" for the zero instant.
+	At time.Time `cty:"at"`
+	// Outcome is how it ended (event.Outcome), To the point that it went to.
+	Outcome string `cty:"outcome"`
+	To      string `cty:"to"`
+	// Operator is user@host.
+	Operator string `cty:"operator"`
 }
 
 // NewGuard makes a Guard that no file describes, such as those that are built in. holds says whether the facts satisfy

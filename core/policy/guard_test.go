@@ -14,8 +14,8 @@ func plan() Facts {
 			Changes: []ChangeFacts{
 				{
 					Repo: "backend-a", App: "/ds/prod/backend-a", Action: "rollback", Reason: "released",
-					From: ImageFacts{Tag: "12-master", Digest: "sha256:b", Created: "2019-06-03T10:00:00Z"},
-					To:   ImageFacts{Image: "r/backend-a", Tag: "11-master", Digest: "sha256:a", Created: "2019-06-01T10:00:00Z", Labels: map[string]string{"schema": "7"}},
+					From: ImageFacts{Tag: "12-master", Digest: "sha256:b", Created: "2019-06-03T10:00:00Z", Build: "12"},
+					To:   ImageFacts{Image: "r/backend-a", Tag: "11-master", Digest: "sha256:a", Created: "2019-06-01T10:00:00Z", Build: "9", Labels: map[string]string{"schema": "7"}},
 				},
 				{Repo: "frontend", App: "/ds/prod/frontend", Action: "keep", Reason: "kept"},
 			},
@@ -23,6 +23,10 @@ func plan() Facts {
 		},
 		Now:      time.Date(2019, 6, 3, 23, 15, 0, 0, time.FixedZone("x", 3600)),
 		Operator: OperatorFacts{User: "carol@ci", ApprovedBy: "alice"},
+		Last: LastFacts{
+			Operation: "01J0", At: time.Date(2019, 6, 3, 23, 0, 0, 0, time.FixedZone("x", 3600)),
+			Outcome: "restored", To: "2019-05-31", Operator: "bob@laptop",
+		},
 	}
 }
 
@@ -57,6 +61,11 @@ func TestWhatGuardsSee(t *testing.T) {
 		`env("NOT_SET") == null && env("NOT_SET", "d") == "d" && env("EMPTY", "d") == "d" && env("SET", "d") == "value"`,
 		`nonsensitive(sensitive("x")) == "x" && "true"`,
 		`can(plan.changes[0].repo) && !can(plan.changes[9].repo) && try(plan.changes[9].repo, "x") == "x"`,
+		`last.operation == "01J0" && last.at == "2019-06-03T22:00:00Z" && last.outcome == "restored"`,
+		`last.to == "2019-05-31" && last.operator == "bob@laptop" && hours_since(last.at) == 0.25`,
+		`plan.changes[0].from.build == "12" && plan.changes[0].to.build == "9" && plan.changes[1].from.build == ""`,
+		`compare_builds(plan.changes[0].to.build, plan.changes[0].from.build) == -1 && compare_builds("20220209-22", "20220209-4") == 1`,
+		`compare_builds("007", "7") == 0 && compare_builds("99999999999999999999", "100000000000000000000") == -1 && compare_builds("7", "7-hotfix") == -1`,
 		`sensitive(true)`,
 	} {
 		t.Run(condition, func(t *testing.T) {
@@ -72,7 +81,7 @@ func TestWhatGuardsSee(t *testing.T) {
 
 func TestGuardsOnAnEmptyPlan(t *testing.T) {
 	p := clean(t, `guard "g" {
-  condition     = length(plan.changes) == 0 && length([for c in plan.changes : c.to.labels]) == 0
+  condition     = last.at == "" && last.operation == "" && length(plan.changes) == 0 && length([for c in plan.changes : c.to.labels]) == 0
   error_message = "no"
 }`, LoadOptions{})
 	if passed, _, ds := p.Guards[0].Evaluate(Facts{}); !passed || len(ds) > 0 {
@@ -84,6 +93,7 @@ func TestAGuardThatCannotBeEvaluatedDoesNotPass(t *testing.T) {
 	for _, tc := range []struct{ rule, condition, message, problem string }{
 		{"a label that is not there", `plan.changes[1].to.labels["schema"] == "7"`, "no rollback at 2019-06-01", "policy.hcl:2: Invalid index"},
 		{"an instant that is not known", `hours_since(plan.changes[1].to.created) < 5`, "no rollback at 2019-06-01", "policy.hcl:2: Invalid function argument"},
+		{"a build that is not known", `compare_builds(plan.changes[1].to.build, "1") >= 0`, "no rollback at 2019-06-01", "policy.hcl:2: Invalid function argument"},
 		{"no verdict", `plan.changes[0].to.tag`, "no rollback at 2019-06-01", "policy.hcl:2: Unsuitable result of a guard: The condition is a string"},
 		{"null", `true ? env("NOT_SET") : ""`, "no rollback at 2019-06-01", "policy.hcl:2: Unsuitable result of a guard: The condition is null"},
 		{"false", `plan.summary.rollback > 5`, "no rollback at 2019-06-01", ""},

@@ -125,6 +125,7 @@ retention { count = 5 }
 gap_fill {
   max_age    = "48h"
   on_missing = "warn"
+  compatible = true
 }
 release { platform = "linux/arm64" }
 repo "a" {
@@ -132,7 +133,10 @@ repo "a" {
   match     = "id"
   container = "main"
   retention { margin = 0 }
-  gap_fill { search = "retained" }
+  gap_fill {
+    search     = "retained"
+    compatible = false
+  }
   tag { pattern = "v(?P<build>\\d+)-(?P<branch>\\w+)" }
   release { date_from = ["tag"] }
 }
@@ -141,14 +145,14 @@ repo "b" { apps = null }
 	p.AddRepo("c")
 	common := Repo{
 		Match: MatchImage, Tag: Tag{registry.DefaultPattern}, Release: Release{Defaults().Release.DateFrom, "linux/arm64"},
-		Retention: Retention{5, 10}, GapFill: GapFill{NearestEarlier, SearchAll, 48 * time.Hour, MissingWarn},
+		Retention: Retention{5, 10}, GapFill: GapFill{NearestEarlier, SearchAll, 48 * time.Hour, MissingWarn, true},
 	}
 	b, c := common, common
 	b.Name, c.Name = "b", "c"
 	want := []Repo{{
 		Name: "a", Apps: []string{"one", "/two"}, Match: MatchID, Container: "main", Tag: Tag{`v(?P<build>\d+)-(?P<branch>\w+)`},
 		Release: Release{[]registry.DateSource{registry.FromTag}, "linux/arm64"}, Retention: Retention{5, 0},
-		GapFill: GapFill{NearestEarlier, SearchRetained, 48 * time.Hour, MissingWarn},
+		GapFill: GapFill{NearestEarlier, SearchRetained, 48 * time.Hour, MissingWarn, false},
 	}, b, c}
 	if diff := cmp.Diff(want, p.Repos, ignorePlaces); diff != "" {
 		t.Errorf("repos (-want +got):\n%s", diff)

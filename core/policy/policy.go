@@ -155,6 +155,9 @@ type GapFill struct {
 	// MaxAge bounds how long before the point's end a fill may have been created; 0 is no bound.
 	MaxAge    time.Duration
 	OnMissing OnMissing
+	// Compatible lets a fill step to an earlier release where what the images demand of each other
+	// (label rollback.requires, package demand) would not hold otherwise.
+	Compatible bool
 }
 
 // Strategy says how changes are grouped.

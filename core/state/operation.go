@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rollback-project/rollback/core/event"
@@ -86,17 +87,30 @@ func (s *Store) Unfinished(ctx context.Context, environment string) (*Operation,
 
 // LastChange returns the newest operation on the environment that has left something changed, or may have; nil when there is none.
 func (s *Store) LastChange(ctx context.Context, environment string) (*Operation, error) {
-	var o *Operation
+	return s.last(ctx, environment, event.Done, event.NeedsPerson, event.Abandoned)
+}
+
+// LastTouch returns the newest operation on the environment that has ended and had begun to change something, if only to
+// put it back; nil when there is none.
+func (s *Store) LastTouch(ctx context.Context, environment string) (*Operation, error) {
+	return s.last(ctx, environment, event.Done, event.NeedsPerson, event.Abandoned, event.Restored, event.Interrupted)
+}
+
+func (s *Store) last(ctx context.Context, environment string, outcomes ...event.Outcome) (*Operation, error) {
+	args := []any{environment}
+	for _, o := range outcomes {
+		args = append(args, string(o))
+	}
+	var op *Operation
 	err := s.each(ctx, func(scan func(...any) error) error {
 		one, err := readOperation(scan)
-		o = &one
+		op = &one
 		return err
-	}, "SELECT "+operationColumns+" FROM operations WHERE environment = ? AND outcome IN (?, ?, ?) ORDER BY id DESC LIMIT 1",
-		environment, string(event.Done), string(event.NeedsPerson), string(event.Abandoned))
+	}, "SELECT "+operationColumns+" FROM operations WHERE environment = ? AND outcome IN (?"+strings.Repeat(", ?", len(outcomes)-1)+") ORDER BY id DESC LIMIT 1", args...)
 	if err != nil {
-		return nil, fmt.Errorf("look for the last change of %s: %w", environment, err)
+		return nil, fmt.Errorf("look for the last operation on %s: %w", environment, err)
 	}
-	return o, nil
+	return op, nil
 }
 
 // RequestCancel asks a running operation to stop and put everything back. ok is false when there is no such operation,

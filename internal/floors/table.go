@@ -43,6 +43,7 @@ func rows() []Row {
 		// The engine.
 		{6, "core/event", nil},
 		{7, "core/policy/...", nil},
+		{7, "core/demand", nil},
 		{8, "core/point", nil},
 		{9, "core/plan/...", nil},
 		{10, "core/journal", nil},

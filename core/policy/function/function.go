@@ -54,6 +54,7 @@ var pure = map[string]function.Function{
 	"coalesce":        stdlib.CoalesceFunc,
 	"coalescelist":    stdlib.CoalesceListFunc,
 	"compact":         stdlib.CompactFunc,
+	"compare_builds":  compareBuilds,
 	"concat":          stdlib.ConcatFunc,
 	"contains":        stdlib.ContainsFunc,
 	"csvdecode":       stdlib.CSVDecodeFunc,

@@ -1,6 +1,7 @@
 package function
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -11,6 +12,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
+
+	"github.com/rollback-project/rollback/sdk/registry"
 )
 
 // text makes a function of strings.
@@ -59,6 +62,16 @@ var (
 		}
 		return cty.StringVal(string(decoded)), nil
 	}, "str")
+	// compareBuilds refuses what is no build: a guard that compares an unknown build must not pass by luck.
+	compareBuilds = text("is -1 when the first build is lower than the second, 0 when they are the same, 1 when it is higher; digits count as numbers",
+		cty.Number, func(args []string) (cty.Value, error) {
+			for i, build := range args {
+				if build == "" {
+					return cty.NilVal, function.NewArgErrorf(i, "the build is empty: it is not known which one this is")
+				}
+			}
+			return cty.NumberIntVal(int64(cmp.Compare(registry.CompareBuilds(args[0], args[1]), 0))), nil
+		}, "a", "b")
 	// replace takes, as in Terraform, a regular expression where the substring stands between slashes.
 	replace = text("replaces a substring, or what a /regular expression/ matches", cty.String,
 		func(args []string) (cty.Value, error) {
