@@ -9,6 +9,7 @@ readonly needed=(
   gcc:gcc
   docker-registry:docker-registry # the registry that plugins/registry-docker is tested against
   htpasswd:apache2-utils          # its password file
+  pg_ctlcluster:postgresql        # the state that a team shares
 )
 
 missing=()

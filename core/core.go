@@ -13,6 +13,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/rollback-project/rollback/core/event"
+	"github.com/rollback-project/rollback/core/journal"
 	"github.com/rollback-project/rollback/core/notice"
 	"github.com/rollback-project/rollback/core/policy"
 	"github.com/rollback-project/rollback/core/state"
@@ -37,6 +38,9 @@ type Options struct {
 	Parallelism int
 	// Emit takes the events of an apply.
 	Emit event.Sink
+	// Recorded is called after every entry of a journal has become durable; nil where nobody wants to know. Tests of
+	// reliability break a process off there.
+	Recorded func(journal.Entry)
 }
 
 // Engine does the job. Its methods are used one at a time.

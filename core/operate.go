@@ -48,7 +48,7 @@ func (e *Engine) operate(ctx context.Context, op operation) ApplyResult {
 	}
 	w := e.watchForCancel(ctx, op)
 	o := apply.Options{
-		Header: h, Orchestrator: e.Orchestrator, Journal: op.journal, Emit: emit, Now: e.Now, Wait: sleep,
+		Header: h, Orchestrator: e.Orchestrator, Journal: recorder{op.journal, e.Recorded}, Emit: emit, Now: e.Now, Wait: sleep,
 		Timeout: e.Policy.Apply.Timeout, Total: e.Policy.Apply.TotalTimeout, OnFailure: e.Policy.Apply.OnFailure,
 		Interrupt: w.stop, InterruptedBy: w.by, Labels: labels(h.OperationID, h.Reason), Resume: op.resume,
 	}
@@ -65,6 +65,22 @@ func (e *Engine) operate(ctx context.Context, op operation) ApplyResult {
 	e.afterwards(last, h, &res)
 	teller.Ended(last, res.Result)
 	return res
+}
+
+// recorder tells of what has become durable.
+type recorder struct {
+	*state.Journal
+	recorded func(journal.Entry)
+}
+
+func (r recorder) Record(e journal.Entry) error { return r.RecordWith(e, nil) }
+
+func (r recorder) RecordWith(e journal.Entry, snapshots []orchestrator.Snapshot) error {
+	err := r.Journal.RecordWith(e, snapshots)
+	if err == nil && r.recorded != nil {
+		r.recorded(e)
+	}
+	return err
 }
 
 // memorable are the events that are kept for those who read up on an operation. How far an app is from one second to the

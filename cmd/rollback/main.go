@@ -39,19 +39,27 @@ func run(args []string) int {
 	if len(args) == 3 && args[1] == "serve-plugin" {
 		return servePlugin(args[2])
 	}
+	app, err := newApp()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "Error: %s\n", err)
+		return cli.ExitError
+	}
+	return cli.Run(context.Background(), app, args[1:])
+}
+
+// newApp is what a command needs of this process.
+func newApp() (*cli.App, error) {
 	self, err := os.Executable()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "Error: find our own executable: %s\n", err)
-		return cli.ExitError
+		return nil, fmt.Errorf("find our own executable: %w", err)
 	}
 	dir, err := os.Getwd()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "Error: find the current folder: %s\n", err)
-		return cli.ExitError
+		return nil, fmt.Errorf("find the current folder: %w", err)
 	}
 	interrupts := make(chan os.Signal, 2)
 	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	return cli.Run(context.Background(), &cli.App{
+	return &cli.App{
 		Streams:    term.New(os.Stdin, os.Stdout, os.Stderr, os.Getenv),
 		Build:      buildinfo.Read(),
 		Self:       self,
@@ -60,7 +68,7 @@ func run(args []string) int {
 		WorkDir:    dir,
 		Interrupts: interrupts,
 		Now:        time.Now,
-	}, args[1:])
+	}, nil
 }
 
 func servePlugin(name string) int {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -16,7 +17,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// sufferEnv makes this executable the program, as suffer runs it.
+const sufferEnv = "ROLLBACK_TEST_SUFFER"
+
+func ctxOfTests() context.Context { return context.Background() }
+
 func TestMain(m *testing.M) {
+	if os.Getenv(sufferEnv) != "" || len(os.Args) == 3 && os.Args[1] == "serve-plugin" {
+		os.Exit(suffer(os.Args))
+	}
 	testscript.Main(m, map[string]func(){
 		"rollback": func() { os.Exit(run(os.Args)) },
 	})

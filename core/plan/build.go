@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -227,29 +226,4 @@ func (b *builder) stay(repo string, t Target, a Action, reason, words string) Ch
 		Repo: repo, App: t.App.ID, Container: t.Container, Action: a, Reason: reason, Words: words,
 		From: from, To: from, Version: t.App.Version, Fingerprint: t.App.Fingerprint, Separate: t.App.Separate,
 	}
-}
-
-// Headline is the plan's first line: what was asked, the date it means, what runs now, and what was skipped.
-func (p *Plan) Headline() string {
-	if p.Undoes != "" {
-		return p.undoHeadline()
-	}
-	s := fmt.Sprintf("%s to %s", p.Environment, p.Asked.Date)
-	if p.Asked.To != p.Asked.Date {
-		s += fmt.Sprintf(" (asked: %s)", clean(p.Asked.To))
-	}
-	if p.Asked.Current != "" {
-		s += ", now at " + p.Asked.Current
-	} else {
-		s += ", now at no known point"
-	}
-	for i, skipped := range p.Asked.Skipped {
-		if i == 0 {
-			s += "; skipped "
-		} else {
-			s += ", "
-		}
-		s += clean(skipped)
-	}
-	return s
 }

@@ -432,17 +432,6 @@ func TestConfigDifferencesAreThoseOfTheApp(t *testing.T) {
 	}
 }
 
-func TestHeadline(t *testing.T) {
-	p := plan.Plan{Environment: "prod", Asked: plan.Asked{To: "2019-06-01", Date: "2019-06-01"}}
-	if want := "prod to 2019-06-01, now at no known point"; p.Headline() != want {
-		t.Error(p.Headline())
-	}
-	p.Asked = plan.Asked{To: "-1", Date: "2019-06-01", Current: "2019-06-05", Skipped: []string{"2019-06-03: a is bad", "2019-06-02: b\x1b is bad"}}
-	if want := "prod to 2019-06-01 (asked: -1), now at 2019-06-05; skipped 2019-06-03: a is bad, 2019-06-02: b\uFFFD is bad"; p.Headline() != want {
-		t.Error(p.Headline())
-	}
-}
-
 // full is a plan in which each thing that a plan can say is said.
 func full(t *testing.T) *plan.Plan {
 	t.Helper()

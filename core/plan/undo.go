@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -53,8 +52,8 @@ func Undo(in UndoInput) *Plan {
 		Input: Input{Only: in.Only, Except: in.Except, Rules: in.Rules, Preflight: in.Preflight},
 		Plan: &Plan{
 			FormatVersion: FormatVersion, ID: in.ID, Timestamp: in.Now.UTC(), Environment: of.Environment, Branch: of.Branch, Scope: of.Scope,
-			To:    "before operation " + in.Undoes,
-			Asked: Asked{To: "undo " + in.Undoes, Date: "what ran before operation " + in.Undoes, Current: of.To}, Changes: []Change{},
+			To:    "what ran before operation " + in.Undoes,
+			Asked: Asked{To: "undo " + in.Undoes, Date: in.Now.UTC().Format(time.DateOnly), Current: of.To}, Changes: []Change{},
 			Guards: []GuardResult{}, PolicyHash: in.PolicyHash, Operator: in.Operator, Undoes: in.Undoes,
 		},
 	}
@@ -200,9 +199,4 @@ func RuleOf(rules []policy.Repo, repository string) (policy.Repo, bool) {
 		}
 	}
 	return policy.Repo{}, false
-}
-
-// undoHeadline is the first line of the way back of an operation.
-func (p *Plan) undoHeadline() string {
-	return fmt.Sprintf("%s to what ran before operation %s", p.Environment, p.Undoes)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollback-project/rollback/core/journal"
 	"github.com/rollback-project/rollback/internal/buildinfo"
 	"github.com/rollback-project/rollback/internal/term"
 )
@@ -46,6 +47,8 @@ type App struct {
 	// Interrupts delivers one value for every Ctrl-C or SIGTERM.
 	Interrupts <-chan os.Signal
 	Now        func() time.Time
+	// Recorded is core.Options.Recorded.
+	Recorded func(journal.Entry)
 }
 
 // exit is an error that only carries an exit code: what was to be said has been said.

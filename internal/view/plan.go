@@ -45,7 +45,7 @@ func Plan(w io.Writer, l Look, p *plan.Plan, next PlanNext) {
 func planHead(w io.Writer, l Look, p *plan.Plan) {
 	line := fmt.Sprintf("%s %s %s", l.Paint.Bold(term.Clean(p.Environment)), l.Arrow(), l.Paint.Bold(term.Clean(p.To)))
 	var notes []string
-	if p.Asked.To != "" && p.Asked.To != p.To {
+	if p.Asked.To != "" && p.Asked.To != p.To && p.Undoes == "" {
 		notes = append(notes, fmt.Sprintf("asked for %s", term.Clean(p.Asked.To)))
 	}
 	if p.Asked.Current != "" {
