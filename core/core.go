@@ -38,6 +38,8 @@ type Options struct {
 	Parallelism int
 	// Emit takes the events of an apply.
 	Emit event.Sink
+	// Environ is our own environment; a small part of it is handed to the programs of blocks verify.
+	Environ []string
 	// Recorded is called after every entry of a journal has become durable; nil where nobody wants to know. Tests of
 	// reliability break a process off there.
 	Recorded func(journal.Entry)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/rollback-project/rollback/core/apply"
 	"github.com/rollback-project/rollback/core/event"
+	"github.com/rollback-project/rollback/core/gate"
 	"github.com/rollback-project/rollback/core/journal"
 	"github.com/rollback-project/rollback/core/notice"
 	"github.com/rollback-project/rollback/core/plan"
@@ -50,6 +52,7 @@ func (e *Engine) operate(ctx context.Context, op operation) ApplyResult {
 	o := apply.Options{
 		Header: h, Orchestrator: e.Orchestrator, Journal: recorder{op.journal, e.Recorded}, Emit: emit, Now: e.Now, Wait: sleep,
 		Timeout: e.Policy.Apply.Timeout, Total: e.Policy.Apply.TotalTimeout, OnFailure: e.Policy.Apply.OnFailure,
+		Gates:     e.gates(h, emit),
 		Interrupt: w.stop, InterruptedBy: w.by, Labels: labels(h.OperationID, h.Reason), Resume: op.resume,
 	}
 	if e.Capabilities.Has(schema.Cancel) {
@@ -65,6 +68,53 @@ func (e *Engine) operate(ctx context.Context, op operation) ApplyResult {
 	e.afterwards(last, h, &res)
 	teller.Ended(last, res.Result)
 	return res
+}
+
+// gates judges waves by the policy's blocks verify; nil when there are none.
+func (e *Engine) gates(h journal.Header, emit event.Sink) func(context.Context, []plan.Change, bool) error {
+	var mu sync.Mutex
+	say := func(owner string, kind policy.VerifyKind, message string) {
+		mu.Lock()
+		defer mu.Unlock()
+		emit(event.Event{Type: event.Gate, At: e.Now(), OperationID: h.OperationID, Message: fmt.Sprintf("verify %q of %s: %s", kind, owner, message)})
+	}
+	return func(ctx context.Context, wave []plan.Change, last bool) error {
+		checks := e.checks(h, wave, last)
+		if len(checks) == 0 {
+			return nil
+		}
+		return gate.Run(ctx, checks, gate.Options{Say: say, Now: e.Now, Wait: sleep, Environ: e.Environ})
+	}
+}
+
+// checks are the gates of a wave: those of its repos and, after the last wave, those of the environment.
+func (e *Engine) checks(h journal.Header, wave []plan.Change, last bool) []gate.Check {
+	facts := gate.Facts{Environment: h.Environment, Operation: h.OperationID, To: h.Plan.To}
+	var checks []gate.Check
+	for _, r := range e.Policy.Repos {
+		mine := facts
+		mine.Repo = r.Name
+		for _, c := range wave {
+			if c.Repo == r.Name && !slices.Contains(mine.Apps, c.App) {
+				mine.Apps = append(mine.Apps, c.App)
+			}
+		}
+		for _, v := range r.Verify {
+			if len(mine.Apps) > 0 {
+				checks = append(checks, gate.Check{Owner: "repo " + r.Name, Verify: v, Facts: mine})
+			}
+		}
+	}
+	for _, env := range e.Policy.Environments {
+		if env.Name != h.Environment || !last {
+			continue
+		}
+		facts.Apps = h.Plan.Apps()
+		for _, v := range env.Verify {
+			checks = append(checks, gate.Check{Owner: "environment " + env.Name, Verify: v, Facts: facts})
+		}
+	}
+	return checks
 }
 
 // recorder tells of what has become durable.

@@ -222,7 +222,9 @@ func (l *loader) environmentBlock(b *block) Environment {
 	name := b.Labels[0]
 	l.environmentName(b)
 	e := Environment{Name: name, Branch: name, Range: source.Range(b.DefRange)}
-	a := l.open(b.Body, []string{"branch", "scope"}, nil)
+	verify, body := l.verifications(b.Body)
+	e.Verify = verify
+	a := l.open(body, []string{"branch", "scope"}, nil)
 	a.text("branch", &e.Branch)
 	a.text("scope", &e.Scope)
 	return e
@@ -255,7 +257,9 @@ func (l *loader) repo(b *block) Repo {
 		}
 		l.problem(b.LabelRanges[0], "Invalid name", detail)
 	}
-	a := l.open(b.Body,
+	verify, body := l.verifications(b.Body)
+	r.Verify = verify
+	a := l.open(body,
 		[]string{"depends_on", "apps", "match", "container"},
 		[]string{"tag", "release", "retention", "gap_fill"})
 	l.dependencies(a, &r)

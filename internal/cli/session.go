@@ -215,7 +215,7 @@ func (s *session) open(ctx context.Context, n needs) error {
 	s.closes = append(s.closes, st)
 	o := core.Options{
 		Policy: s.policy, State: st, Registry: set.Registry(), Capabilities: set.Description(schema.Orchestrator),
-		Now: s.app.Now, Parallelism: s.parallelism, Recorded: s.app.Recorded,
+		Now: s.app.Now, Parallelism: s.parallelism, Recorded: s.app.Recorded, Environ: s.app.Environ,
 		Emit: func(e event.Event) {
 			if s.sink != nil {
 				s.sink(e)

@@ -51,7 +51,7 @@ func (p *Progress) Event(e event.Event) {
 		p.line("%s", term.Clean(e.Message))
 	case event.OperationStart:
 		p.note("Operation %s on %s", e.OperationID, term.Clean(e.Message))
-	case event.Snapshot, event.Preflight, event.Verify:
+	case event.Snapshot, event.Preflight, event.Verify, event.Gate:
 		p.note("%s.", term.Clean(e.Message))
 	case event.WaveStart:
 		if e.Waves > 1 {
