@@ -34,6 +34,8 @@ type Options struct {
 	Notifiers    []notice.Target
 	State        *state.Store
 	Now          func() time.Time
+	// Wait waits between two tries, and errs when ctx ends; nil waits by the clock.
+	Wait func(ctx context.Context, d time.Duration) error
 	// Parallelism bounds how many repos are read at once; at least 1.
 	Parallelism int
 	// Emit takes the events of an apply.
@@ -49,7 +51,12 @@ type Options struct {
 type Engine struct{ Options }
 
 // New returns an engine.
-func New(o Options) *Engine { return &Engine{Options: o} }
+func New(o Options) *Engine {
+	if o.Wait == nil {
+		o.Wait = sleep
+	}
+	return &Engine{Options: o}
+}
 
 // NewID returns an id for a plan or an operation: a ULID, which sorts by time.
 func NewID(now time.Time) string {

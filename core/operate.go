@@ -50,7 +50,7 @@ func (e *Engine) operate(ctx context.Context, op operation) ApplyResult {
 	}
 	w := e.watchForCancel(ctx, op)
 	o := apply.Options{
-		Header: h, Orchestrator: e.Orchestrator, Journal: recorder{op.journal, e.Recorded}, Emit: emit, Now: e.Now, Wait: sleep,
+		Header: h, Orchestrator: e.Orchestrator, Journal: recorder{op.journal, e.Recorded}, Emit: emit, Now: e.Now, Wait: e.Wait,
 		Timeout: e.Policy.Apply.Timeout, Total: e.Policy.Apply.TotalTimeout, OnFailure: e.Policy.Apply.OnFailure,
 		Gates:     e.gates(h, emit),
 		Interrupt: w.stop, InterruptedBy: w.by, Labels: labels(h.OperationID, h.Reason), Resume: op.resume,
@@ -83,7 +83,7 @@ func (e *Engine) gates(h journal.Header, emit event.Sink) func(context.Context, 
 		if len(checks) == 0 {
 			return nil
 		}
-		return gate.Run(ctx, checks, gate.Options{Say: say, Now: e.Now, Wait: sleep, Environ: e.Environ})
+		return gate.Run(ctx, checks, gate.Options{Say: say, Now: e.Now, Wait: e.Wait, Environ: e.Environ})
 	}
 }
 

@@ -109,11 +109,7 @@ func open(t *testing.T, text string, w object) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := state.Open(t.Context(), state.Options{Path: filepath.Join(s.dir, "state.db"), Key: testKey(t), Now: func() time.Time { return now }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() }) // a test may have closed it
+	st := s.openState(state.Options{Path: filepath.Join(s.dir, "state.db")})
 	s.Engine = core.New(core.Options{
 		Policy: p, Registry: reg, Orchestrator: orch, Capabilities: orchestratorfile.Plugin().Describe(),
 		Notifiers: []notice.Target{{Name: "file", Notifier: note}},
@@ -121,6 +117,18 @@ func open(t *testing.T, text string, w object) *shop {
 		Now:       func() time.Time { return now }, Parallelism: 4, Emit: s.take,
 	})
 	return s
+}
+
+// openState opens a state as the shop's.
+func (s *shop) openState(o state.Options) *state.Store {
+	s.t.Helper()
+	o.Key, o.Now = testKey(s.t), func() time.Time { return now }
+	st, err := state.Open(s.t.Context(), o)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = st.Close() }) // a test may have closed it
+	return st
 }
 
 func (s *shop) take(e event.Event) {

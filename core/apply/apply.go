@@ -163,7 +163,7 @@ type run struct {
 	index     map[string]int
 	snapshots map[string]orchestrator.Snapshot
 	started   time.Time
-	// open are deployments accepted and not seen to their end.
+	// open are the deployments forward that were accepted and not seen to their end.
 	open []string
 	// unrecorded is what kept steps of putting back from the journal.
 	unrecorded []error

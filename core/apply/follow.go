@@ -33,7 +33,9 @@ func (f *follower) event(e orchestrator.Event) {
 	switch {
 	case e.Accepted != nil:
 		f.acceptedAny = true
-		f.open = append(f.open, e.Accepted.DeploymentID)
+		if f.accepted == journal.Accepted && !slices.Contains(f.open, e.Accepted.DeploymentID) {
+			f.open = append(f.open, e.Accepted.DeploymentID)
+		}
 		if err := f.Journal.Record(journal.Entry{Step: f.accepted, Wave: f.wave, DeploymentID: e.Accepted.DeploymentID, Apps: e.Accepted.Apps}); err != nil && f.err == nil {
 			f.err = err
 			if f.cancel != nil {

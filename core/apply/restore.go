@@ -110,7 +110,7 @@ func (r *run) cancelOpen(ctx context.Context) error {
 }
 
 func (r *run) restoreWave(ctx context.Context, n int) error {
-	req := orchestrator.RestoreRequest{OperationID: fmt.Sprintf("%s-r%d", r.Header.OperationID, n), Timeout: r.Timeout}
+	req := orchestrator.RestoreRequest{OperationID: r.backID("r", n), Timeout: r.Timeout}
 	ids := r.appsOf(n)
 	for _, id := range ids {
 		req.Snapshots = append(req.Snapshots, r.snapshots[id])
@@ -127,10 +127,19 @@ func (r *run) restoreWave(ctx context.Context, n int) error {
 		}
 		return fmt.Errorf("put back %s: %w", strings.Join(ids, ", "), err)
 	}
-	r.open = nil
 	r.mark(ids, Deploying, Restored)
 	r.record(journal.Entry{Step: journal.WaveRestored, Wave: n})
 	return nil
+}
+
+// backID is the id under which a wave is put back: the same one when it is asked for again, so that what is under way is
+// followed. After an operation that has ended in need of a person it is another one: what is to be followed has failed.
+func (r *run) backID(kind string, n int) string {
+	id := fmt.Sprintf("%s-%s%d", r.Header.OperationID, kind, n)
+	if r.Resume != nil && r.Resume.Progress.Ends > 0 {
+		id += fmt.Sprintf(".%d", r.Resume.Progress.Ends+1)
+	}
+	return id
 }
 
 // record records a step of putting back, which goes on when that is not possible.
@@ -164,11 +173,6 @@ func (r *run) putBack(ctx context.Context, n int, req orchestrator.RestoreReques
 			return err // why it failed says more than that nobody waited for it
 		}
 		wait *= 2
-		// What an attempt of ours has left under way is in the way of the next.
-		r.unheard(err)
-		if cancelErr := r.cancelOpen(ctx); cancelErr != nil {
-			r.emit(event.Event{Type: event.Log, Wave: n, Message: cancelErr.Error()})
-		}
 	}
 }
 
@@ -193,7 +197,7 @@ func (r *run) putBackBy(ctx context.Context, n int, req orchestrator.RestoreRequ
 	if r.Resume == nil || !r.Resume.ImagesOnly {
 		return r.Orchestrator.Restore(ctx, req, f.event)
 	}
-	deploy := orchestrator.DeployRequest{OperationID: fmt.Sprintf("%s-b%d", r.Header.OperationID, n), Timeout: req.Timeout}
+	deploy := orchestrator.DeployRequest{OperationID: r.backID("b", n), Timeout: req.Timeout}
 	for _, c := range r.Header.Plan.Waves()[n-1] {
 		deploy.Changes = append(deploy.Changes, orchestrator.Change{App: c.App, Container: c.Container, From: c.To.Image, To: c.From.Image})
 	}

@@ -71,7 +71,8 @@ type Progress struct {
 	Verified []int
 	// Healthy lists the waves whose apps were all healthy.
 	Healthy []int
-	// Open are deployments accepted and not seen to their end.
+	// Open are the deployments forward that were accepted and not seen to their end. Those that put back are not among
+	// them: they are never cancelled, but followed when they are asked for again.
 	Open []string
 	// Restored lists the waves put back.
 	Restored []int
@@ -80,6 +81,8 @@ type Progress struct {
 	Interrupted bool
 	// Outcome is "" while the operation has not ended.
 	Outcome event.Outcome
+	// Ends counts how often it has ended: one that needed a person may be taken up again.
+	Ends int
 	// Running is what was last seen to run when it ended.
 	Running map[string]string
 	// Last is the newest entry; the zero Entry when there is none.
@@ -100,7 +103,7 @@ func Replay(entries []Entry) Progress {
 			if !slices.Contains(p.Begun, e.Wave) {
 				p.Begun = append(p.Begun, e.Wave)
 			}
-		case Accepted, RestoreAccepted:
+		case Accepted:
 			if !slices.Contains(p.Open, e.DeploymentID) {
 				p.Open = append(p.Open, e.DeploymentID)
 			}
@@ -121,10 +124,11 @@ func Replay(entries []Entry) Progress {
 			}
 		case Ended:
 			p.Outcome, p.Running = e.Outcome, e.Running
+			p.Ends++
 			if p.Cause == "" {
 				p.Cause = e.Reason
 			}
-		case Started, Snapshotted, RestoreStarting:
+		case Started, Snapshotted, RestoreStarting, RestoreAccepted:
 		}
 		if n := next[e.Step]; n != "" {
 			p.Next = n

@@ -61,7 +61,7 @@ func TestReplaySaysWhatIsLeftToDo(t *testing.T) {
 				started, wave(journal.WaveStarting, 1), failing, wave(journal.RestoreStarting, 1),
 				{Step: journal.RestoreAccepted, DeploymentID: "d2"}, wave(journal.WaveRestored, 1), {Step: journal.Ended, Outcome: event.Restored},
 			},
-			journal.Progress{Next: journal.Nothing, Begun: []int{1}, Restored: []int{1}, Cause: "/a crashes", Outcome: event.Restored},
+			journal.Progress{Next: journal.Nothing, Begun: []int{1}, Restored: []int{1}, Cause: "/a crashes", Outcome: event.Restored, Ends: 1},
 		},
 		{
 			"one that needed a person is put back from the start when it is taken up",
@@ -69,7 +69,7 @@ func TestReplaySaysWhatIsLeftToDo(t *testing.T) {
 				started, wave(journal.WaveStarting, 1), failing, wave(journal.WaveRestored, 1),
 				{Step: journal.Ended, Outcome: event.NeedsPerson}, {Step: journal.Resumed},
 			},
-			journal.Progress{Next: journal.PutBack, Begun: []int{1}, Cause: "/a crashes"},
+			journal.Progress{Next: journal.PutBack, Begun: []int{1}, Cause: "/a crashes", Ends: 1},
 		},
 		{
 			"a step of a newer version is passed over",
