@@ -109,9 +109,10 @@ type everything interface {
 	orchestrator.Attacher
 	orchestrator.Canceler
 	orchestrator.Historian
+	orchestrator.HoldLifter
 }
 
-// retryingOrchestrator repeats reads; Deploy, Restore, Attach and Cancel go through as they are.
+// retryingOrchestrator repeats reads; Deploy, Restore, Attach, Cancel and LiftHold go through as they are.
 type retryingOrchestrator struct {
 	everything
 	retry retry

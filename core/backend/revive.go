@@ -124,6 +124,10 @@ func (r *reviving) Cancel(ctx context.Context, req orchestrator.CancelRequest) e
 	return r.do(ctx, func(o everything) error { return o.Cancel(ctx, req) })
 }
 
+func (r *reviving) LiftHold(ctx context.Context, req orchestrator.LiftHoldRequest, emit func(orchestrator.Event)) error {
+	return r.do(ctx, func(o everything) error { return o.LiftHold(ctx, req, emit) })
+}
+
 func (r *reviving) ListRevisions(ctx context.Context, app string, yield func(orchestrator.Revision) error) error {
 	fresh := true
 	return r.do(ctx, func(o everything) error {

@@ -42,6 +42,10 @@ func (m *mortal) Restore(context.Context, orchestrator.RestoreRequest, func(orch
 	return m.call()
 }
 
+func (m *mortal) LiftHold(context.Context, orchestrator.LiftHoldRequest, func(orchestrator.Event)) error {
+	return m.call()
+}
+
 func (m *mortal) Preview(context.Context, orchestrator.DeployRequest) (orchestrator.PreviewResult, error) {
 	return orchestrator.PreviewResult{}, m.call()
 }

@@ -408,6 +408,29 @@ func brokenOptions() []broken {
 				return err
 			}}
 		})},
+		{check: "orchestrator/hold", target: of(func() odd {
+			return odd{list: func(o full, ctx context.Context, req orchestrator.ListRequest, y func(appT) error) error {
+				return o.ListApps(ctx, req, func(a appT) error { a.Hold = nil; return y(a) })
+			}}
+		})},
+		{check: "orchestrator/deploy-revision", target: of(func() odd {
+			return odd{deploy: func(o full, ctx context.Context, req deployT, emit emitT) error {
+				if !strings.HasPrefix(req.Changes[0].Revision, "1970") {
+					req.Changes = slices.Clone(req.Changes)
+					req.Changes[0].Revision = ""
+				}
+				return o.Deploy(ctx, req, emit)
+			}}
+		})},
+		{check: "orchestrator/unknown-revision", target: of(func() odd {
+			return odd{deploy: func(o full, ctx context.Context, req deployT, emit emitT) error {
+				if strings.HasPrefix(req.Changes[0].Revision, "1970") {
+					req.Changes = slices.Clone(req.Changes)
+					req.Changes[0].Revision = ""
+				}
+				return o.Deploy(ctx, req, emit)
+			}}
+		})},
 		{check: "orchestrator/revisions-newest-first", target: of(func() odd {
 			return odd{revisions: func(o full, ctx context.Context, app string, y func(orchestrator.Revision) error) error {
 				var all []orchestrator.Revision

@@ -184,6 +184,7 @@ type full interface {
 	orchestrator.Attacher
 	orchestrator.Canceler
 	orchestrator.Historian
+	orchestrator.HoldLifter
 }
 
 // odd is the file orchestrator with calls replaced; nil leaves one as it is.

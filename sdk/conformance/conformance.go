@@ -217,7 +217,7 @@ func checksFor(kind schema.Kind) []check {
 	case schema.Registry:
 		return slices.Concat(pluginChecks(), listingChecks(), releaseChecks(), resolveChecks(), closingChecks())
 	case schema.Orchestrator:
-		return slices.Concat(pluginChecks(), appChecks(), deployChecks(), failureChecks(), optionalChecks(), closingChecks())
+		return slices.Concat(pluginChecks(), appChecks(), deployChecks(), failureChecks(), optionalChecks(), holdChecks(), closingChecks())
 	default:
 		return slices.Concat(pluginChecks(), notifyChecks(), closingChecks())
 	}

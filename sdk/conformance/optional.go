@@ -33,11 +33,12 @@ func capabilitiesImplemented(ctx context.Context, s *session) error {
 	_, attach := o.(orchestrator.Attacher)
 	_, cancel := o.(orchestrator.Canceler)
 	_, history := o.(orchestrator.Historian)
+	_, hold := o.(orchestrator.HoldLifter)
 	var problems []error
 	for _, c := range []struct {
 		capability  schema.Capability
 		implemented bool
-	}{{schema.Preview, preview}, {schema.Attach, attach}, {schema.Cancel, cancel}, {schema.History, history}} {
+	}{{schema.Preview, preview}, {schema.Attach, attach}, {schema.Cancel, cancel}, {schema.History, history}, {schema.Hold, hold}} {
 		if s.description.Has(c.capability) && !c.implemented {
 			problems = append(problems, fmt.Errorf("%s is declared and not implemented", c.capability))
 		}

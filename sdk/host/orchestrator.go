@@ -41,10 +41,11 @@ type orchestratorClient struct {
 }
 
 var (
-	_ orchestrator.Previewer = (*orchestratorClient)(nil)
-	_ orchestrator.Attacher  = (*orchestratorClient)(nil)
-	_ orchestrator.Canceler  = (*orchestratorClient)(nil)
-	_ orchestrator.Historian = (*orchestratorClient)(nil)
+	_ orchestrator.Previewer  = (*orchestratorClient)(nil)
+	_ orchestrator.Attacher   = (*orchestratorClient)(nil)
+	_ orchestrator.Canceler   = (*orchestratorClient)(nil)
+	_ orchestrator.Historian  = (*orchestratorClient)(nil)
+	_ orchestrator.HoldLifter = (*orchestratorClient)(nil)
 )
 
 func (o *orchestratorClient) Probe(ctx context.Context) (schema.ProbeResult, error) {
@@ -132,6 +133,9 @@ func (o *orchestratorClient) Preview(
 func (o *orchestratorClient) Deploy(
 	ctx context.Context, req orchestrator.DeployRequest, emit func(orchestrator.Event),
 ) error {
+	if err := o.needFor(req); err != nil {
+		return err
+	}
 	c := &call{name: "Deploy", changing: true, limit: o.p.cfg.following(req.Timeout)}
 	return o.follow(ctx, c, emit, func(ctx context.Context) (eventStream, error) {
 		return o.rpc.Deploy(ctx, wire.EncodeDeploy(req))
@@ -197,6 +201,33 @@ func (o *orchestratorClient) Cancel(ctx context.Context, req orchestrator.Cancel
 		_, err := o.rpc.Cancel(ctx, wire.EncodeCancel(req))
 		return err
 	})
+}
+
+func (o *orchestratorClient) LiftHold(
+	ctx context.Context, req orchestrator.LiftHoldRequest, emit func(orchestrator.Event),
+) error {
+	if err := o.need(schema.Hold); err != nil {
+		return err
+	}
+	c := &call{name: "LiftHold", changing: true, limit: o.p.cfg.following(req.Timeout)}
+	return o.follow(ctx, c, emit, func(ctx context.Context) (eventStream, error) {
+		return o.rpc.LiftHold(ctx, wire.EncodeLiftHold(req))
+	})
+}
+
+// needFor refuses a deployment that asks for what the plugin does not declare: it would silently do less.
+func (o *orchestratorClient) needFor(req orchestrator.DeployRequest) error {
+	if req.Hold != nil {
+		if err := o.need(schema.Hold); err != nil {
+			return err
+		}
+	}
+	for _, c := range req.Changes {
+		if c.Revision != "" {
+			return o.need(schema.Revision)
+		}
+	}
+	return nil
 }
 
 func (o *orchestratorClient) ListRevisions(

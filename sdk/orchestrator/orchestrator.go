@@ -71,6 +71,12 @@ type Historian interface {
 	ListRevisions(ctx context.Context, app string, yield func(Revision) error) error
 }
 
+// HoldLifter is implemented by plugins with the capability Hold.
+type HoldLifter interface {
+	// LiftHold lifts the holds of apps, and follows as Deploy does. An app that is not held is left alone.
+	LiftHold(ctx context.Context, req LiftHoldRequest, emit func(Event)) error
+}
+
 // ListRequest asks for the apps of an environment.
 type ListRequest struct {
 	// Scope is the environment's place in the orchestrator, such as /ds/prod; "" is everything.
@@ -97,6 +103,17 @@ type App struct {
 	Immutable string
 	// Separate says why the app cannot be part of one atomic deployment with others ("" when it can).
 	Separate string
+	// Hold is the hold that is in force; nil when the app is not held.
+	Hold *Hold
+}
+
+// Hold marks an app that is to stay as it is until somebody releases it, or its owner deploys another image.
+type Hold struct {
+	OperationID string
+	// Reason is for people.
+	Reason string
+	// Images are what the app is held at; it is in force as long as the app runs these.
+	Images []string
 }
 
 // ContainerImage is the image of one container.
@@ -115,6 +132,10 @@ type Change struct {
 	From, To string
 	// ExpectedFingerprint is the app's fingerprint when planned; "" skips the check.
 	ExpectedFingerprint string
+	// Revision is a Version of ListRevisions whose whole configuration is deployed, with To as its image; "" is the present
+	// configuration. One that the orchestrator does not know is NotFound, and nothing is changed. Only set with the
+	// capability Revision.
+	Revision string
 }
 
 // DeployRequest is a set of changes.
@@ -126,6 +147,17 @@ type DeployRequest struct {
 	Timeout time.Duration
 	// Labels are put on every changed app where the orchestrator has labels; others stay.
 	Labels map[string]string
+	// Hold, when set, holds every app of the set at its new image, in the same deployment; its Images are not set. nil lifts
+	// an earlier hold of the apps. Only set with the capability Hold.
+	Hold *Hold
+}
+
+// LiftHoldRequest names apps whose holds are to be lifted.
+type LiftHoldRequest struct {
+	OperationID string
+	Apps        []string
+	// Timeout is the deadline for everything to be healthy; 0 means none.
+	Timeout time.Duration
 }
 
 // RestoreRequest puts apps back.

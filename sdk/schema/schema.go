@@ -42,6 +42,10 @@ const (
 	DigestReference Capability = "digest_reference"
 	// Threads: Notify returns a thread handle, and takes one.
 	Threads Capability = "threads"
+	// Hold: an orchestrator can mark apps that are to stay as they are (orchestrator.HoldLifter).
+	Hold Capability = "hold"
+	// Revision: an orchestrator can deploy the whole configuration of a revision (Change.Revision).
+	Revision Capability = "revision"
 )
 
 // Attribute is one setting.

@@ -87,6 +87,9 @@ func (w *world) allows(req orchestrator.DeployRequest, now time.Time) error {
 		if _, ok := a.imageOf(c.Container); !ok {
 			return fault.New(fault.NotFound, "app %s has no container %q", c.App, c.Container).On(c.App)
 		}
+		if _, ok := a.asDeployed(c.Revision); !ok {
+			return fault.New(fault.NotFound, "app %s has no revision %q", c.App, c.Revision).On(c.App)
+		}
 		if a.Immutable != "" {
 			return fault.New(fault.Unsupported, "the image of app %s cannot be changed: %s", c.App, a.Immutable).On(c.App)
 		}
@@ -141,14 +144,15 @@ func (w *world) deploy(req orchestrator.DeployRequest, trouble script, now time.
 	d := w.newDeployment(req.OperationID, false, now, tick)
 	for _, g := range goalsOf(w.missing(req.Changes)) {
 		a := w.Apps[g.app]
-		want := a.withLabels(req.Labels)
+		want, _ := a.asDeployed(revisionOf(req.Changes, g.app)) // allows has found it
+		want = want.withLabels(req.Labels)
 		p := part{App: g.app, Total: a.wanted(), DependsOn: a.DependsOn}
 		for _, c := range g.images {
 			want = want.withImage(c.Container, c.Image)
 			p.Containers = append(p.Containers, container{Name: c.Container, Image: c.Image})
 			p = trouble.fate(p, c.Image)
 		}
-		a.become(want, now)
+		a.become(want.holding(req.Hold), now)
 		a.Deployment = d.ID
 		d.Parts = append(d.Parts, p)
 	}
@@ -157,6 +161,16 @@ func (w *world) deploy(req orchestrator.DeployRequest, trouble script, now time.
 	}
 	w.Deployments = append(w.Deployments, d)
 	return d
+}
+
+// revisionOf is the revision that the changes ask for of an app; "" is the present configuration.
+func revisionOf(changes []orchestrator.Change, app string) string {
+	for _, c := range changes {
+		if c.App == app && c.Revision != "" {
+			return c.Revision
+		}
+	}
+	return ""
 }
 
 // missing are the changes that are not there yet.

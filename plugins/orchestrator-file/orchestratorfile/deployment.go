@@ -241,6 +241,7 @@ func (w *world) app(id string, now time.Time) orchestrator.App {
 		Healthy:     state.ready,
 		Immutable:   a.Immutable,
 		Separate:    a.Separate,
+		Hold:        a.hold(),
 	}
 	if out.Kind == "" {
 		out.Kind = "app"

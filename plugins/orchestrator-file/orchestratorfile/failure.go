@@ -20,6 +20,7 @@ const (
 	callAttach    = "attach"
 	callRestore   = "restore"
 	callCancel    = "cancel"
+	callLiftHold  = "lift_hold"
 	callRevisions = "list_revisions"
 )
 
@@ -51,7 +52,7 @@ const (
 
 var (
 	callNames = []string{
-		callProbe, callList, callSnapshot, callPreview, callDeploy, callAttach, callRestore, callCancel, callRevisions,
+		callProbe, callList, callSnapshot, callPreview, callDeploy, callAttach, callRestore, callCancel, callLiftHold, callRevisions,
 	}
 	pointNames = []string{beforeAccept, unanswered, afterAccept, during, afterDone}
 	fateNames  = []string{fateUnhealthy, fateDoomed, fateStuck, fateOverwritten, doSlowStart}

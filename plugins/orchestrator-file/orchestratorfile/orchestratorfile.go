@@ -81,6 +81,7 @@ func (plugin) Describe() schema.Description {
 		}},
 		Capabilities: []schema.Capability{
 			schema.Preview, schema.Attach, schema.Cancel, schema.History, schema.AtomicSet, schema.DigestReference,
+			schema.Hold, schema.Revision,
 		},
 	}
 }

@@ -217,6 +217,13 @@ func (a *App) WithImage(image string, labels map[string]string) (Document, error
 	return update, nil
 }
 
+// WithLabels is what to send to change labels: those with an empty value are taken off.
+func (a *App) WithLabels(labels map[string]string) Document {
+	update := Document{"id": Raw(a.ID), "labels": a.Doc.withLabels(labels)}
+	a.Doc.echo(update)
+	return update
+}
+
 // Erased are the members that a merge erases when they are left out (1.6.352 and 1.10 on).
 var Erased = []string{"executorResources", "resourceLimits"}
 
@@ -229,13 +236,17 @@ func (d Document) echo(update Document) {
 	}
 }
 
-// withLabels are the labels with some more. Marathon replaces labels whole.
+// withLabels are the labels with some more, and without those whose value is empty. Marathon replaces labels whole.
 func (d Document) withLabels(more map[string]string) json.RawMessage {
 	labels := maps.Clone(d.Object("labels"))
 	if labels == nil {
 		labels = Document{}
 	}
 	for k, v := range more {
+		if v == "" {
+			delete(labels, k)
+			continue
+		}
 		labels[k] = Raw(v)
 	}
 	return Raw(labels)

@@ -81,6 +81,13 @@ func (p *Pod) Resident() bool {
 	return false
 }
 
+// WithLabels is the whole definition with other labels; those with an empty value are taken off.
+func (p *Pod) WithLabels(labels map[string]string) Document {
+	next := p.Doc.Definition()
+	next["labels"] = p.Doc.withLabels(labels)
+	return next
+}
+
 // WithImages is the whole definition with other images, by the containers' names, and labels besides its own.
 func (p *Pod) WithImages(images, labels map[string]string) (Document, error) {
 	var containers []json.RawMessage

@@ -2,7 +2,6 @@ package orchestratormarathon
 
 import (
 	"context"
-	"maps"
 	"slices"
 
 	"github.com/rollback-project/rollback/plugins/orchestrator-marathon/marathon"
@@ -17,6 +16,8 @@ type goal struct {
 	images []orchestrator.ContainerImage
 	// fingerprint is the expected one; "" skips the check.
 	fingerprint string
+	// revision is the version whose configuration is deployed; "" is the present one.
+	revision string
 }
 
 // goalsOf gathers the changes of each app, and refuses what makes no sense whatever Marathon has.
@@ -36,6 +37,9 @@ func goalsOf(changes []orchestrator.Change) ([]goal, error) {
 			return nil, fault.New(fault.Invalid, "deploy: app %s occurs twice", c.App).On(c.App)
 		}
 		g.images = append(g.images, orchestrator.ContainerImage{Container: c.Container, Image: c.To})
+		if c.Revision != "" {
+			g.revision = c.Revision
+		}
 		if c.ExpectedFingerprint != "" {
 			g.fingerprint = c.ExpectedFingerprint
 		}
@@ -73,14 +77,11 @@ func (s *server) Deploy(ctx context.Context, req orchestrator.DeployRequest, emi
 	if err != nil {
 		return err
 	}
-	labels := maps.Clone(req.Labels)
-	if labels == nil {
-		labels = map[string]string{}
+	then, err := s.then(ctx, wanted, now)
+	if err != nil {
+		return err
 	}
-	if req.OperationID != "" {
-		labels[labelOperation] = req.OperationID
-	}
-	if err := s.write(ctx, c, wanted, now, labels); err != nil {
+	if err := s.write(ctx, c, wanted, now, then, req); err != nil {
 		return err
 	}
 	return s.follow(ctx, c)
@@ -191,11 +192,12 @@ func allowed(goals []goal, now map[string]*rollout.Spec) ([]goal, error) {
 }
 
 // write asks for the changes: one deployment for all apps, then one for each pod.
-func (s *server) write(ctx context.Context, c *chase, goals []goal, now map[string]*rollout.Spec, labels map[string]string) error {
+func (s *server) write(ctx context.Context, c *chase, goals []goal, now, then map[string]*rollout.Spec, req orchestrator.DeployRequest) error {
 	var together []order
 	var alone []order
 	for _, g := range goals {
 		sp := now[g.app]
+		labels := marks(req, g.images)
 		o := order{app: g.app, arrived: func(sp *rollout.Spec) bool {
 			return sp.Runs(g.images) && (labels[labelOperation] == "" || sp.Labels()[labelOperation] == labels[labelOperation])
 		}}
@@ -206,10 +208,20 @@ func (s *server) write(ctx context.Context, c *chase, goals []goal, now map[stri
 				images[i.Container] = i.Image
 			}
 			o.pod = true
-			o.doc, err = sp.Pod.WithImages(images, labels)
+			base := sp.Pod
+			if old := then[g.app]; old != nil {
+				base = old.Pod
+			}
+			if o.doc, err = base.WithImages(images, labels); err == nil && sp.Pod.Doc.Has("scaling") {
+				o.doc["scaling"] = sp.Pod.Doc["scaling"]
+			}
 			alone = append(alone, o)
 		} else {
-			o.doc, err = sp.App.WithImage(g.images[0].Image, labels)
+			if old := then[g.app]; old != nil {
+				o.doc, err = s.asDeployed(ctx, c, old, sp, g.images[0].Image, labels)
+			} else {
+				o.doc, err = sp.App.WithImage(g.images[0].Image, labels)
+			}
 			together = append(together, o)
 		}
 		if err != nil {

@@ -73,6 +73,7 @@ func (plugin) Describe() schema.Description {
 		// would stop what is not listed.
 		Capabilities: []schema.Capability{
 			schema.Attach, schema.Cancel, schema.History, schema.AtomicSet, schema.DigestReference,
+			schema.Hold, schema.Revision,
 		},
 	}
 }

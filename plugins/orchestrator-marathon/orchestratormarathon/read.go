@@ -71,7 +71,7 @@ func (s *server) ListApps(ctx context.Context, req orchestrator.ListRequest, yie
 func (s *server) app(sp *rollout.Spec) orchestrator.App {
 	a := orchestrator.App{
 		ID: sp.ID, Kind: sp.Kind(), Images: sp.Images(), Version: sp.Version(), Fingerprint: sp.Doc().Fingerprint(),
-		Labels: sp.Labels(), Instances: sp.Instances(), Immutable: sp.Immutable(), Separate: sp.Separate(),
+		Labels: sp.Labels(), Instances: sp.Instances(), Immutable: sp.Immutable(), Separate: sp.Separate(), Hold: holdOf(sp),
 	}
 	if sp.App != nil {
 		a.Running, a.Healthy = sp.App.TasksRunning, -1

@@ -128,13 +128,31 @@ func anew(was marathon.Document) marathon.Document {
 // back is what to send to make an app what it was. Members that Marathon cannot be told to forget are taken back by
 // the version of the snapshot, as long as Marathon remembers it.
 func (s *server) back(ctx context.Context, c *chase, was marathon.Document, now *marathon.App) (marathon.Document, error) {
-	update := marathon.Document{"id": marathon.Raw(now.ID)}
+	update, stuck := back(was, now)
+	if len(stuck) == 0 {
+		return update, nil
+	}
+	version := was.String("version")
+	_, err := s.client.AppVersion(ctx, now.ID, version)
+	switch {
+	case err == nil:
+		return marathon.Document{"id": marathon.Raw(now.ID), "version": marathon.Raw(version)}, nil
+	case !fault.Is(err, fault.NotFound):
+		return nil, err
+	}
+	c.log("warn", now.ID, "%s", fmt.Sprintf("%s was added since the snapshot and stays: Marathon can neither remove it nor remembers version %s",
+		strings.Join(stuck, ", "), version))
+	return update, nil
+}
+
+// back is the difference that makes an app what it was, and the members that Marathon cannot be told to forget.
+func back(was marathon.Document, now *marathon.App) (update marathon.Document, stuck []string) {
+	update = marathon.Document{"id": marathon.Raw(now.ID)}
 	for _, k := range marathon.Erased {
 		if was.Has(k) {
 			update[k] = was[k]
 		}
 	}
-	var stuck []string
 	for _, k := range was.Differences(now.Doc) {
 		switch {
 		case doubled[k] != "" && (was.Has(doubled[k]) || now.Doc.Has(doubled[k])), slices.Contains(marathon.Erased, k):
@@ -149,21 +167,8 @@ func (s *server) back(ctx context.Context, c *chase, was marathon.Document, now 
 			update[k] = empty
 		}
 	}
-	if len(stuck) == 0 {
-		return update, nil
-	}
 	slices.Sort(stuck)
-	version := was.String("version")
-	_, err := s.client.AppVersion(ctx, now.ID, version)
-	switch {
-	case err == nil:
-		return marathon.Document{"id": marathon.Raw(now.ID), "version": marathon.Raw(version)}, nil
-	case !fault.Is(err, fault.NotFound):
-		return nil, err
-	}
-	c.log("warn", now.ID, "%s", fmt.Sprintf("%s was added since the snapshot and stays: Marathon can neither remove it nor remembers version %s",
-		strings.Join(stuck, ", "), version))
-	return update, nil
+	return update, stuck
 }
 
 // emptied is the empty value of a list or an object; false for anything else.

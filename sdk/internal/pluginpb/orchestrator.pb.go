@@ -137,7 +137,9 @@ type App struct {
 	// Why the image cannot be changed; empty when it can.
 	Immutable string `protobuf:"bytes,11,opt,name=immutable,proto3" json:"immutable,omitempty"`
 	// Why the app cannot be part of one atomic deployment with others; empty when it can.
-	Separate      string `protobuf:"bytes,12,opt,name=separate,proto3" json:"separate,omitempty"`
+	Separate string `protobuf:"bytes,12,opt,name=separate,proto3" json:"separate,omitempty"`
+	// The hold that is in force; absent when the app is not held.
+	Hold          *Hold `protobuf:"bytes,13,opt,name=hold,proto3" json:"hold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -256,6 +258,76 @@ func (x *App) GetSeparate() string {
 	return ""
 }
 
+func (x *App) GetHold() *Hold {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
+// Hold marks an app that is to stay as it is.
+type Hold struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	OperationId string                 `protobuf:"bytes,1,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	// Why, for people.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What the app is held at. It is in force as long as the app runs these.
+	Images        []string `protobuf:"bytes,3,rep,name=images,proto3" json:"images,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hold) Reset() {
+	*x = Hold{}
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hold) ProtoMessage() {}
+
+func (x *Hold) ProtoReflect() protoreflect.Message {
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hold.ProtoReflect.Descriptor instead.
+func (*Hold) Descriptor() ([]byte, []int) {
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Hold) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+func (x *Hold) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Hold) GetImages() []string {
+	if x != nil {
+		return x.Images
+	}
+	return nil
+}
+
 // ContainerImage is the image of one container.
 type ContainerImage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -269,7 +341,7 @@ type ContainerImage struct {
 
 func (x *ContainerImage) Reset() {
 	*x = ContainerImage{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[3]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -281,7 +353,7 @@ func (x *ContainerImage) String() string {
 func (*ContainerImage) ProtoMessage() {}
 
 func (x *ContainerImage) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[3]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -294,7 +366,7 @@ func (x *ContainerImage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContainerImage.ProtoReflect.Descriptor instead.
 func (*ContainerImage) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{3}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ContainerImage) GetContainer() string {
@@ -321,7 +393,7 @@ type SnapshotRequest struct {
 
 func (x *SnapshotRequest) Reset() {
 	*x = SnapshotRequest{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[4]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -333,7 +405,7 @@ func (x *SnapshotRequest) String() string {
 func (*SnapshotRequest) ProtoMessage() {}
 
 func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[4]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -346,7 +418,7 @@ func (x *SnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotRequest.ProtoReflect.Descriptor instead.
 func (*SnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{4}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SnapshotRequest) GetApps() []string {
@@ -373,7 +445,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[5]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -385,7 +457,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[5]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -398,7 +470,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{5}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SnapshotPart) GetApp() string {
@@ -447,13 +519,17 @@ type Change struct {
 	To string `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
 	// The app's fingerprint when planned; empty skips the check.
 	ExpectedFingerprint string `protobuf:"bytes,5,opt,name=expected_fingerprint,json=expectedFingerprint,proto3" json:"expected_fingerprint,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// The version, as ListRevisions gives it, whose whole configuration is
+	// deployed with the image wanted; empty is the present configuration. Only
+	// set with the capability revision.
+	Revision      string `protobuf:"bytes,6,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[6]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -465,7 +541,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[6]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -478,7 +554,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{6}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Change) GetApp() string {
@@ -516,6 +592,13 @@ func (x *Change) GetExpectedFingerprint() string {
 	return ""
 }
 
+func (x *Change) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
 // PreviewRequest is what Deploy would be called with.
 type PreviewRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -526,7 +609,7 @@ type PreviewRequest struct {
 
 func (x *PreviewRequest) Reset() {
 	*x = PreviewRequest{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[7]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -538,7 +621,7 @@ func (x *PreviewRequest) String() string {
 func (*PreviewRequest) ProtoMessage() {}
 
 func (x *PreviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[7]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -551,7 +634,7 @@ func (x *PreviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewRequest.ProtoReflect.Descriptor instead.
 func (*PreviewRequest) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{7}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PreviewRequest) GetDeploy() *DeployRequest {
@@ -573,7 +656,7 @@ type PreviewResponse struct {
 
 func (x *PreviewResponse) Reset() {
 	*x = PreviewResponse{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[8]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -585,7 +668,7 @@ func (x *PreviewResponse) String() string {
 func (*PreviewResponse) ProtoMessage() {}
 
 func (x *PreviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[8]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -598,7 +681,7 @@ func (x *PreviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewResponse.ProtoReflect.Descriptor instead.
 func (*PreviewResponse) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{8}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PreviewResponse) GetSteps() []string {
@@ -624,14 +707,17 @@ type DeployRequest struct {
 	// How long until everything must be healthy; absent is no limit.
 	Timeout *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// Put on every changed app where the orchestrator has labels; others stay.
-	Labels        map[string]string `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Labels map[string]string `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Hold every app of the set at its new image, in the same deployment; absent
+	// lifts an earlier hold. Only set with the capability hold.
+	Hold          *Hold `protobuf:"bytes,5,opt,name=hold,proto3" json:"hold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeployRequest) Reset() {
 	*x = DeployRequest{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[9]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -643,7 +729,7 @@ func (x *DeployRequest) String() string {
 func (*DeployRequest) ProtoMessage() {}
 
 func (x *DeployRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[9]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -656,7 +742,7 @@ func (x *DeployRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeployRequest.ProtoReflect.Descriptor instead.
 func (*DeployRequest) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{9}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DeployRequest) GetOperationId() string {
@@ -687,6 +773,13 @@ func (x *DeployRequest) GetLabels() map[string]string {
 	return nil
 }
 
+func (x *DeployRequest) GetHold() *Hold {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
 // AttachRequest names what to follow.
 type AttachRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -701,7 +794,7 @@ type AttachRequest struct {
 
 func (x *AttachRequest) Reset() {
 	*x = AttachRequest{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[10]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -713,7 +806,7 @@ func (x *AttachRequest) String() string {
 func (*AttachRequest) ProtoMessage() {}
 
 func (x *AttachRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[10]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +819,7 @@ func (x *AttachRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachRequest.ProtoReflect.Descriptor instead.
 func (*AttachRequest) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{10}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AttachRequest) GetOperationId() string {
@@ -771,7 +864,7 @@ type RestoreRequest struct {
 
 func (x *RestoreRequest) Reset() {
 	*x = RestoreRequest{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[11]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -783,7 +876,7 @@ func (x *RestoreRequest) String() string {
 func (*RestoreRequest) ProtoMessage() {}
 
 func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[11]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -796,7 +889,7 @@ func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
 func (*RestoreRequest) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{11}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RestoreRequest) GetContent() isRestoreRequest_Content {
@@ -852,7 +945,7 @@ type RestoreBegin struct {
 
 func (x *RestoreBegin) Reset() {
 	*x = RestoreBegin{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[12]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -864,7 +957,7 @@ func (x *RestoreBegin) String() string {
 func (*RestoreBegin) ProtoMessage() {}
 
 func (x *RestoreBegin) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[12]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -877,7 +970,7 @@ func (x *RestoreBegin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreBegin.ProtoReflect.Descriptor instead.
 func (*RestoreBegin) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{12}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RestoreBegin) GetOperationId() string {
@@ -905,7 +998,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[13]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -917,7 +1010,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[13]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -930,7 +1023,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{13}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CancelRequest) GetOperationId() string {
@@ -947,6 +1040,68 @@ func (x *CancelRequest) GetDeploymentIds() []string {
 	return nil
 }
 
+// LiftHoldRequest names apps whose holds are to be lifted.
+type LiftHoldRequest struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	OperationId string                 `protobuf:"bytes,1,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	Apps        []string               `protobuf:"bytes,2,rep,name=apps,proto3" json:"apps,omitempty"`
+	// How long until everything must be healthy; absent is no limit.
+	Timeout       *durationpb.Duration `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LiftHoldRequest) Reset() {
+	*x = LiftHoldRequest{}
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LiftHoldRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LiftHoldRequest) ProtoMessage() {}
+
+func (x *LiftHoldRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LiftHoldRequest.ProtoReflect.Descriptor instead.
+func (*LiftHoldRequest) Descriptor() ([]byte, []int) {
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *LiftHoldRequest) GetOperationId() string {
+	if x != nil {
+		return x.OperationId
+	}
+	return ""
+}
+
+func (x *LiftHoldRequest) GetApps() []string {
+	if x != nil {
+		return x.Apps
+	}
+	return nil
+}
+
+func (x *LiftHoldRequest) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
 // CancelResponse says that the deployments have stopped.
 type CancelResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -956,7 +1111,7 @@ type CancelResponse struct {
 
 func (x *CancelResponse) Reset() {
 	*x = CancelResponse{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[14]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -968,7 +1123,7 @@ func (x *CancelResponse) String() string {
 func (*CancelResponse) ProtoMessage() {}
 
 func (x *CancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[14]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -981,7 +1136,7 @@ func (x *CancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelResponse.ProtoReflect.Descriptor instead.
 func (*CancelResponse) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{14}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{16}
 }
 
 // ListRevisionsRequest names an app.
@@ -994,7 +1149,7 @@ type ListRevisionsRequest struct {
 
 func (x *ListRevisionsRequest) Reset() {
 	*x = ListRevisionsRequest{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[15]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1006,7 +1161,7 @@ func (x *ListRevisionsRequest) String() string {
 func (*ListRevisionsRequest) ProtoMessage() {}
 
 func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[15]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1019,7 +1174,7 @@ func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{15}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListRevisionsRequest) GetApp() string {
@@ -1039,7 +1194,7 @@ type ListRevisionsResponse struct {
 
 func (x *ListRevisionsResponse) Reset() {
 	*x = ListRevisionsResponse{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[16]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1051,7 +1206,7 @@ func (x *ListRevisionsResponse) String() string {
 func (*ListRevisionsResponse) ProtoMessage() {}
 
 func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[16]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1064,7 +1219,7 @@ func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{16}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListRevisionsResponse) GetRevisions() []*Revision {
@@ -1090,7 +1245,7 @@ type Revision struct {
 
 func (x *Revision) Reset() {
 	*x = Revision{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[17]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1102,7 +1257,7 @@ func (x *Revision) String() string {
 func (*Revision) ProtoMessage() {}
 
 func (x *Revision) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[17]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1115,7 +1270,7 @@ func (x *Revision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Revision.ProtoReflect.Descriptor instead.
 func (*Revision) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{17}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Revision) GetApp() string {
@@ -1173,7 +1328,7 @@ type DeploymentEvent struct {
 
 func (x *DeploymentEvent) Reset() {
 	*x = DeploymentEvent{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[18]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1185,7 +1340,7 @@ func (x *DeploymentEvent) String() string {
 func (*DeploymentEvent) ProtoMessage() {}
 
 func (x *DeploymentEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[18]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1198,7 +1353,7 @@ func (x *DeploymentEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeploymentEvent.ProtoReflect.Descriptor instead.
 func (*DeploymentEvent) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{18}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DeploymentEvent) GetEvent() isDeploymentEvent_Event {
@@ -1329,7 +1484,7 @@ type Accepted struct {
 
 func (x *Accepted) Reset() {
 	*x = Accepted{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[19]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1341,7 +1496,7 @@ func (x *Accepted) String() string {
 func (*Accepted) ProtoMessage() {}
 
 func (x *Accepted) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[19]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1354,7 +1509,7 @@ func (x *Accepted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accepted.ProtoReflect.Descriptor instead.
 func (*Accepted) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{19}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Accepted) GetDeploymentId() string {
@@ -1386,7 +1541,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[20]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1398,7 +1553,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[20]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1411,7 +1566,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{20}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Progress) GetApp() string {
@@ -1455,7 +1610,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[21]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1467,7 +1622,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[21]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1480,7 +1635,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{21}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Log) GetLevel() string {
@@ -1516,7 +1671,7 @@ type AppHealthy struct {
 
 func (x *AppHealthy) Reset() {
 	*x = AppHealthy{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[22]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1528,7 +1683,7 @@ func (x *AppHealthy) String() string {
 func (*AppHealthy) ProtoMessage() {}
 
 func (x *AppHealthy) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[22]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1541,7 +1696,7 @@ func (x *AppHealthy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppHealthy.ProtoReflect.Descriptor instead.
 func (*AppHealthy) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{22}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AppHealthy) GetApp() string {
@@ -1569,7 +1724,7 @@ type AppFailed struct {
 
 func (x *AppFailed) Reset() {
 	*x = AppFailed{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[23]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1581,7 +1736,7 @@ func (x *AppFailed) String() string {
 func (*AppFailed) ProtoMessage() {}
 
 func (x *AppFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[23]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1594,7 +1749,7 @@ func (x *AppFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AppFailed.ProtoReflect.Descriptor instead.
 func (*AppFailed) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{23}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AppFailed) GetApp() string {
@@ -1620,7 +1775,7 @@ type Completed struct {
 
 func (x *Completed) Reset() {
 	*x = Completed{}
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[24]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1632,7 +1787,7 @@ func (x *Completed) String() string {
 func (*Completed) ProtoMessage() {}
 
 func (x *Completed) ProtoReflect() protoreflect.Message {
-	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[24]
+	mi := &file_rollback_plugin_v1_orchestrator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1645,7 +1800,7 @@ func (x *Completed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Completed.ProtoReflect.Descriptor instead.
 func (*Completed) Descriptor() ([]byte, []int) {
-	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{24}
+	return file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP(), []int{26}
 }
 
 var File_rollback_plugin_v1_orchestrator_proto protoreflect.FileDescriptor
@@ -1656,7 +1811,7 @@ const file_rollback_plugin_v1_orchestrator_proto_rawDesc = "" +
 	"\x0fListAppsRequest\x12\x14\n" +
 	"\x05scope\x18\x01 \x01(\tR\x05scope\"?\n" +
 	"\x10ListAppsResponse\x12+\n" +
-	"\x04apps\x18\x01 \x03(\v2\x17.rollback.plugin.v1.AppR\x04apps\"\xc7\x03\n" +
+	"\x04apps\x18\x01 \x03(\v2\x17.rollback.plugin.v1.AppR\x04apps\"\xf5\x03\n" +
 	"\x03App\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12:\n" +
@@ -1670,10 +1825,15 @@ const file_rollback_plugin_v1_orchestrator_proto_rawDesc = "" +
 	"\vdeployments\x18\n" +
 	" \x03(\tR\vdeployments\x12\x1c\n" +
 	"\timmutable\x18\v \x01(\tR\timmutable\x12\x1a\n" +
-	"\bseparate\x18\f \x01(\tR\bseparate\x1a9\n" +
+	"\bseparate\x18\f \x01(\tR\bseparate\x12,\n" +
+	"\x04hold\x18\r \x01(\v2\x18.rollback.plugin.v1.HoldR\x04hold\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"D\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"Y\n" +
+	"\x04Hold\x12!\n" +
+	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06images\x18\x03 \x03(\tR\x06images\"D\n" +
 	"\x0eContainerImage\x12\x1c\n" +
 	"\tcontainer\x18\x01 \x01(\tR\tcontainer\x12\x14\n" +
 	"\x05image\x18\x02 \x01(\tR\x05image\"%\n" +
@@ -1684,23 +1844,25 @@ const file_rollback_plugin_v1_orchestrator_proto_rawDesc = "" +
 	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\x12:\n" +
 	"\x06images\x18\x03 \x03(\v2\".rollback.plugin.v1.ContainerImageR\x06images\x12\x12\n" +
 	"\x04data\x18\x04 \x01(\fR\x04data\x12\x12\n" +
-	"\x04last\x18\x05 \x01(\bR\x04last\"\x8f\x01\n" +
+	"\x04last\x18\x05 \x01(\bR\x04last\"\xab\x01\n" +
 	"\x06Change\x12\x10\n" +
 	"\x03app\x18\x01 \x01(\tR\x03app\x12\x1c\n" +
 	"\tcontainer\x18\x02 \x01(\tR\tcontainer\x12\x12\n" +
 	"\x04from\x18\x03 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x04 \x01(\tR\x02to\x121\n" +
-	"\x14expected_fingerprint\x18\x05 \x01(\tR\x13expectedFingerprint\"K\n" +
+	"\x14expected_fingerprint\x18\x05 \x01(\tR\x13expectedFingerprint\x12\x1a\n" +
+	"\brevision\x18\x06 \x01(\tR\brevision\"K\n" +
 	"\x0ePreviewRequest\x129\n" +
 	"\x06deploy\x18\x01 \x01(\v2!.rollback.plugin.v1.DeployRequestR\x06deploy\"i\n" +
 	"\x0fPreviewResponse\x12\x14\n" +
 	"\x05steps\x18\x01 \x03(\tR\x05steps\x12@\n" +
-	"\vdiagnostics\x18\x02 \x03(\v2\x1e.rollback.plugin.v1.DiagnosticR\vdiagnostics\"\x9f\x02\n" +
+	"\vdiagnostics\x18\x02 \x03(\v2\x1e.rollback.plugin.v1.DiagnosticR\vdiagnostics\"\xcd\x02\n" +
 	"\rDeployRequest\x12!\n" +
 	"\foperation_id\x18\x01 \x01(\tR\voperationId\x124\n" +
 	"\achanges\x18\x02 \x03(\v2\x1a.rollback.plugin.v1.ChangeR\achanges\x123\n" +
 	"\atimeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12E\n" +
-	"\x06labels\x18\x04 \x03(\v2-.rollback.plugin.v1.DeployRequest.LabelsEntryR\x06labels\x1a9\n" +
+	"\x06labels\x18\x04 \x03(\v2-.rollback.plugin.v1.DeployRequest.LabelsEntryR\x06labels\x12,\n" +
+	"\x04hold\x18\x05 \x01(\v2\x18.rollback.plugin.v1.HoldR\x04hold\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc4\x01\n" +
@@ -1718,7 +1880,11 @@ const file_rollback_plugin_v1_orchestrator_proto_rawDesc = "" +
 	"\atimeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"Y\n" +
 	"\rCancelRequest\x12!\n" +
 	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12%\n" +
-	"\x0edeployment_ids\x18\x02 \x03(\tR\rdeploymentIds\"\x10\n" +
+	"\x0edeployment_ids\x18\x02 \x03(\tR\rdeploymentIds\"}\n" +
+	"\x0fLiftHoldRequest\x12!\n" +
+	"\foperation_id\x18\x01 \x01(\tR\voperationId\x12\x12\n" +
+	"\x04apps\x18\x02 \x03(\tR\x04apps\x123\n" +
+	"\atimeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"\x10\n" +
 	"\x0eCancelResponse\"(\n" +
 	"\x14ListRevisionsRequest\x12\x10\n" +
 	"\x03app\x18\x01 \x01(\tR\x03app\"S\n" +
@@ -1765,7 +1931,7 @@ const file_rollback_plugin_v1_orchestrator_proto_rawDesc = "" +
 	"\tAppFailed\x12\x10\n" +
 	"\x03app\x18\x01 \x01(\tR\x03app\x12/\n" +
 	"\x05fault\x18\x02 \x01(\v2\x19.rollback.plugin.v1.FaultR\x05fault\"\v\n" +
-	"\tCompleted2\xd0\x05\n" +
+	"\tCompleted2\xa8\x06\n" +
 	"\x13OrchestratorService\x12W\n" +
 	"\bListApps\x12#.rollback.plugin.v1.ListAppsRequest\x1a$.rollback.plugin.v1.ListAppsResponse0\x01\x12S\n" +
 	"\bSnapshot\x12#.rollback.plugin.v1.SnapshotRequest\x1a .rollback.plugin.v1.SnapshotPart0\x01\x12R\n" +
@@ -1773,7 +1939,8 @@ const file_rollback_plugin_v1_orchestrator_proto_rawDesc = "" +
 	"\x06Deploy\x12!.rollback.plugin.v1.DeployRequest\x1a#.rollback.plugin.v1.DeploymentEvent0\x01\x12R\n" +
 	"\x06Attach\x12!.rollback.plugin.v1.AttachRequest\x1a#.rollback.plugin.v1.DeploymentEvent0\x01\x12V\n" +
 	"\aRestore\x12\".rollback.plugin.v1.RestoreRequest\x1a#.rollback.plugin.v1.DeploymentEvent(\x010\x01\x12O\n" +
-	"\x06Cancel\x12!.rollback.plugin.v1.CancelRequest\x1a\".rollback.plugin.v1.CancelResponse\x12f\n" +
+	"\x06Cancel\x12!.rollback.plugin.v1.CancelRequest\x1a\".rollback.plugin.v1.CancelResponse\x12V\n" +
+	"\bLiftHold\x12#.rollback.plugin.v1.LiftHoldRequest\x1a#.rollback.plugin.v1.DeploymentEvent0\x01\x12f\n" +
 	"\rListRevisions\x12(.rollback.plugin.v1.ListRevisionsRequest\x1a).rollback.plugin.v1.ListRevisionsResponse0\x01BEZCgithub.com/rollback-project/rollback/sdk/internal/pluginpb;pluginpbb\x06proto3"
 
 var (
@@ -1788,89 +1955,96 @@ func file_rollback_plugin_v1_orchestrator_proto_rawDescGZIP() []byte {
 	return file_rollback_plugin_v1_orchestrator_proto_rawDescData
 }
 
-var file_rollback_plugin_v1_orchestrator_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_rollback_plugin_v1_orchestrator_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_rollback_plugin_v1_orchestrator_proto_goTypes = []any{
 	(*ListAppsRequest)(nil),       // 0: rollback.plugin.v1.ListAppsRequest
 	(*ListAppsResponse)(nil),      // 1: rollback.plugin.v1.ListAppsResponse
 	(*App)(nil),                   // 2: rollback.plugin.v1.App
-	(*ContainerImage)(nil),        // 3: rollback.plugin.v1.ContainerImage
-	(*SnapshotRequest)(nil),       // 4: rollback.plugin.v1.SnapshotRequest
-	(*SnapshotPart)(nil),          // 5: rollback.plugin.v1.SnapshotPart
-	(*Change)(nil),                // 6: rollback.plugin.v1.Change
-	(*PreviewRequest)(nil),        // 7: rollback.plugin.v1.PreviewRequest
-	(*PreviewResponse)(nil),       // 8: rollback.plugin.v1.PreviewResponse
-	(*DeployRequest)(nil),         // 9: rollback.plugin.v1.DeployRequest
-	(*AttachRequest)(nil),         // 10: rollback.plugin.v1.AttachRequest
-	(*RestoreRequest)(nil),        // 11: rollback.plugin.v1.RestoreRequest
-	(*RestoreBegin)(nil),          // 12: rollback.plugin.v1.RestoreBegin
-	(*CancelRequest)(nil),         // 13: rollback.plugin.v1.CancelRequest
-	(*CancelResponse)(nil),        // 14: rollback.plugin.v1.CancelResponse
-	(*ListRevisionsRequest)(nil),  // 15: rollback.plugin.v1.ListRevisionsRequest
-	(*ListRevisionsResponse)(nil), // 16: rollback.plugin.v1.ListRevisionsResponse
-	(*Revision)(nil),              // 17: rollback.plugin.v1.Revision
-	(*DeploymentEvent)(nil),       // 18: rollback.plugin.v1.DeploymentEvent
-	(*Accepted)(nil),              // 19: rollback.plugin.v1.Accepted
-	(*Progress)(nil),              // 20: rollback.plugin.v1.Progress
-	(*Log)(nil),                   // 21: rollback.plugin.v1.Log
-	(*AppHealthy)(nil),            // 22: rollback.plugin.v1.AppHealthy
-	(*AppFailed)(nil),             // 23: rollback.plugin.v1.AppFailed
-	(*Completed)(nil),             // 24: rollback.plugin.v1.Completed
-	nil,                           // 25: rollback.plugin.v1.App.LabelsEntry
-	nil,                           // 26: rollback.plugin.v1.DeployRequest.LabelsEntry
-	nil,                           // 27: rollback.plugin.v1.Revision.ConfigEntry
-	(*Diagnostic)(nil),            // 28: rollback.plugin.v1.Diagnostic
-	(*durationpb.Duration)(nil),   // 29: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 30: google.protobuf.Timestamp
-	(*Fault)(nil),                 // 31: rollback.plugin.v1.Fault
+	(*Hold)(nil),                  // 3: rollback.plugin.v1.Hold
+	(*ContainerImage)(nil),        // 4: rollback.plugin.v1.ContainerImage
+	(*SnapshotRequest)(nil),       // 5: rollback.plugin.v1.SnapshotRequest
+	(*SnapshotPart)(nil),          // 6: rollback.plugin.v1.SnapshotPart
+	(*Change)(nil),                // 7: rollback.plugin.v1.Change
+	(*PreviewRequest)(nil),        // 8: rollback.plugin.v1.PreviewRequest
+	(*PreviewResponse)(nil),       // 9: rollback.plugin.v1.PreviewResponse
+	(*DeployRequest)(nil),         // 10: rollback.plugin.v1.DeployRequest
+	(*AttachRequest)(nil),         // 11: rollback.plugin.v1.AttachRequest
+	(*RestoreRequest)(nil),        // 12: rollback.plugin.v1.RestoreRequest
+	(*RestoreBegin)(nil),          // 13: rollback.plugin.v1.RestoreBegin
+	(*CancelRequest)(nil),         // 14: rollback.plugin.v1.CancelRequest
+	(*LiftHoldRequest)(nil),       // 15: rollback.plugin.v1.LiftHoldRequest
+	(*CancelResponse)(nil),        // 16: rollback.plugin.v1.CancelResponse
+	(*ListRevisionsRequest)(nil),  // 17: rollback.plugin.v1.ListRevisionsRequest
+	(*ListRevisionsResponse)(nil), // 18: rollback.plugin.v1.ListRevisionsResponse
+	(*Revision)(nil),              // 19: rollback.plugin.v1.Revision
+	(*DeploymentEvent)(nil),       // 20: rollback.plugin.v1.DeploymentEvent
+	(*Accepted)(nil),              // 21: rollback.plugin.v1.Accepted
+	(*Progress)(nil),              // 22: rollback.plugin.v1.Progress
+	(*Log)(nil),                   // 23: rollback.plugin.v1.Log
+	(*AppHealthy)(nil),            // 24: rollback.plugin.v1.AppHealthy
+	(*AppFailed)(nil),             // 25: rollback.plugin.v1.AppFailed
+	(*Completed)(nil),             // 26: rollback.plugin.v1.Completed
+	nil,                           // 27: rollback.plugin.v1.App.LabelsEntry
+	nil,                           // 28: rollback.plugin.v1.DeployRequest.LabelsEntry
+	nil,                           // 29: rollback.plugin.v1.Revision.ConfigEntry
+	(*Diagnostic)(nil),            // 30: rollback.plugin.v1.Diagnostic
+	(*durationpb.Duration)(nil),   // 31: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
+	(*Fault)(nil),                 // 33: rollback.plugin.v1.Fault
 }
 var file_rollback_plugin_v1_orchestrator_proto_depIdxs = []int32{
 	2,  // 0: rollback.plugin.v1.ListAppsResponse.apps:type_name -> rollback.plugin.v1.App
-	3,  // 1: rollback.plugin.v1.App.images:type_name -> rollback.plugin.v1.ContainerImage
-	25, // 2: rollback.plugin.v1.App.labels:type_name -> rollback.plugin.v1.App.LabelsEntry
-	3,  // 3: rollback.plugin.v1.SnapshotPart.images:type_name -> rollback.plugin.v1.ContainerImage
-	9,  // 4: rollback.plugin.v1.PreviewRequest.deploy:type_name -> rollback.plugin.v1.DeployRequest
-	28, // 5: rollback.plugin.v1.PreviewResponse.diagnostics:type_name -> rollback.plugin.v1.Diagnostic
-	6,  // 6: rollback.plugin.v1.DeployRequest.changes:type_name -> rollback.plugin.v1.Change
-	29, // 7: rollback.plugin.v1.DeployRequest.timeout:type_name -> google.protobuf.Duration
-	26, // 8: rollback.plugin.v1.DeployRequest.labels:type_name -> rollback.plugin.v1.DeployRequest.LabelsEntry
-	6,  // 9: rollback.plugin.v1.AttachRequest.changes:type_name -> rollback.plugin.v1.Change
-	29, // 10: rollback.plugin.v1.AttachRequest.timeout:type_name -> google.protobuf.Duration
-	12, // 11: rollback.plugin.v1.RestoreRequest.begin:type_name -> rollback.plugin.v1.RestoreBegin
-	5,  // 12: rollback.plugin.v1.RestoreRequest.part:type_name -> rollback.plugin.v1.SnapshotPart
-	29, // 13: rollback.plugin.v1.RestoreBegin.timeout:type_name -> google.protobuf.Duration
-	17, // 14: rollback.plugin.v1.ListRevisionsResponse.revisions:type_name -> rollback.plugin.v1.Revision
-	30, // 15: rollback.plugin.v1.Revision.at:type_name -> google.protobuf.Timestamp
-	3,  // 16: rollback.plugin.v1.Revision.images:type_name -> rollback.plugin.v1.ContainerImage
-	27, // 17: rollback.plugin.v1.Revision.config:type_name -> rollback.plugin.v1.Revision.ConfigEntry
-	19, // 18: rollback.plugin.v1.DeploymentEvent.accepted:type_name -> rollback.plugin.v1.Accepted
-	20, // 19: rollback.plugin.v1.DeploymentEvent.progress:type_name -> rollback.plugin.v1.Progress
-	21, // 20: rollback.plugin.v1.DeploymentEvent.log:type_name -> rollback.plugin.v1.Log
-	28, // 21: rollback.plugin.v1.DeploymentEvent.diagnostic:type_name -> rollback.plugin.v1.Diagnostic
-	22, // 22: rollback.plugin.v1.DeploymentEvent.app_healthy:type_name -> rollback.plugin.v1.AppHealthy
-	23, // 23: rollback.plugin.v1.DeploymentEvent.app_failed:type_name -> rollback.plugin.v1.AppFailed
-	24, // 24: rollback.plugin.v1.DeploymentEvent.completed:type_name -> rollback.plugin.v1.Completed
-	31, // 25: rollback.plugin.v1.AppFailed.fault:type_name -> rollback.plugin.v1.Fault
-	0,  // 26: rollback.plugin.v1.OrchestratorService.ListApps:input_type -> rollback.plugin.v1.ListAppsRequest
-	4,  // 27: rollback.plugin.v1.OrchestratorService.Snapshot:input_type -> rollback.plugin.v1.SnapshotRequest
-	7,  // 28: rollback.plugin.v1.OrchestratorService.Preview:input_type -> rollback.plugin.v1.PreviewRequest
-	9,  // 29: rollback.plugin.v1.OrchestratorService.Deploy:input_type -> rollback.plugin.v1.DeployRequest
-	10, // 30: rollback.plugin.v1.OrchestratorService.Attach:input_type -> rollback.plugin.v1.AttachRequest
-	11, // 31: rollback.plugin.v1.OrchestratorService.Restore:input_type -> rollback.plugin.v1.RestoreRequest
-	13, // 32: rollback.plugin.v1.OrchestratorService.Cancel:input_type -> rollback.plugin.v1.CancelRequest
-	15, // 33: rollback.plugin.v1.OrchestratorService.ListRevisions:input_type -> rollback.plugin.v1.ListRevisionsRequest
-	1,  // 34: rollback.plugin.v1.OrchestratorService.ListApps:output_type -> rollback.plugin.v1.ListAppsResponse
-	5,  // 35: rollback.plugin.v1.OrchestratorService.Snapshot:output_type -> rollback.plugin.v1.SnapshotPart
-	8,  // 36: rollback.plugin.v1.OrchestratorService.Preview:output_type -> rollback.plugin.v1.PreviewResponse
-	18, // 37: rollback.plugin.v1.OrchestratorService.Deploy:output_type -> rollback.plugin.v1.DeploymentEvent
-	18, // 38: rollback.plugin.v1.OrchestratorService.Attach:output_type -> rollback.plugin.v1.DeploymentEvent
-	18, // 39: rollback.plugin.v1.OrchestratorService.Restore:output_type -> rollback.plugin.v1.DeploymentEvent
-	14, // 40: rollback.plugin.v1.OrchestratorService.Cancel:output_type -> rollback.plugin.v1.CancelResponse
-	16, // 41: rollback.plugin.v1.OrchestratorService.ListRevisions:output_type -> rollback.plugin.v1.ListRevisionsResponse
-	34, // [34:42] is the sub-list for method output_type
-	26, // [26:34] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	4,  // 1: rollback.plugin.v1.App.images:type_name -> rollback.plugin.v1.ContainerImage
+	27, // 2: rollback.plugin.v1.App.labels:type_name -> rollback.plugin.v1.App.LabelsEntry
+	3,  // 3: rollback.plugin.v1.App.hold:type_name -> rollback.plugin.v1.Hold
+	4,  // 4: rollback.plugin.v1.SnapshotPart.images:type_name -> rollback.plugin.v1.ContainerImage
+	10, // 5: rollback.plugin.v1.PreviewRequest.deploy:type_name -> rollback.plugin.v1.DeployRequest
+	30, // 6: rollback.plugin.v1.PreviewResponse.diagnostics:type_name -> rollback.plugin.v1.Diagnostic
+	7,  // 7: rollback.plugin.v1.DeployRequest.changes:type_name -> rollback.plugin.v1.Change
+	31, // 8: rollback.plugin.v1.DeployRequest.timeout:type_name -> google.protobuf.Duration
+	28, // 9: rollback.plugin.v1.DeployRequest.labels:type_name -> rollback.plugin.v1.DeployRequest.LabelsEntry
+	3,  // 10: rollback.plugin.v1.DeployRequest.hold:type_name -> rollback.plugin.v1.Hold
+	7,  // 11: rollback.plugin.v1.AttachRequest.changes:type_name -> rollback.plugin.v1.Change
+	31, // 12: rollback.plugin.v1.AttachRequest.timeout:type_name -> google.protobuf.Duration
+	13, // 13: rollback.plugin.v1.RestoreRequest.begin:type_name -> rollback.plugin.v1.RestoreBegin
+	6,  // 14: rollback.plugin.v1.RestoreRequest.part:type_name -> rollback.plugin.v1.SnapshotPart
+	31, // 15: rollback.plugin.v1.RestoreBegin.timeout:type_name -> google.protobuf.Duration
+	31, // 16: rollback.plugin.v1.LiftHoldRequest.timeout:type_name -> google.protobuf.Duration
+	19, // 17: rollback.plugin.v1.ListRevisionsResponse.revisions:type_name -> rollback.plugin.v1.Revision
+	32, // 18: rollback.plugin.v1.Revision.at:type_name -> google.protobuf.Timestamp
+	4,  // 19: rollback.plugin.v1.Revision.images:type_name -> rollback.plugin.v1.ContainerImage
+	29, // 20: rollback.plugin.v1.Revision.config:type_name -> rollback.plugin.v1.Revision.ConfigEntry
+	21, // 21: rollback.plugin.v1.DeploymentEvent.accepted:type_name -> rollback.plugin.v1.Accepted
+	22, // 22: rollback.plugin.v1.DeploymentEvent.progress:type_name -> rollback.plugin.v1.Progress
+	23, // 23: rollback.plugin.v1.DeploymentEvent.log:type_name -> rollback.plugin.v1.Log
+	30, // 24: rollback.plugin.v1.DeploymentEvent.diagnostic:type_name -> rollback.plugin.v1.Diagnostic
+	24, // 25: rollback.plugin.v1.DeploymentEvent.app_healthy:type_name -> rollback.plugin.v1.AppHealthy
+	25, // 26: rollback.plugin.v1.DeploymentEvent.app_failed:type_name -> rollback.plugin.v1.AppFailed
+	26, // 27: rollback.plugin.v1.DeploymentEvent.completed:type_name -> rollback.plugin.v1.Completed
+	33, // 28: rollback.plugin.v1.AppFailed.fault:type_name -> rollback.plugin.v1.Fault
+	0,  // 29: rollback.plugin.v1.OrchestratorService.ListApps:input_type -> rollback.plugin.v1.ListAppsRequest
+	5,  // 30: rollback.plugin.v1.OrchestratorService.Snapshot:input_type -> rollback.plugin.v1.SnapshotRequest
+	8,  // 31: rollback.plugin.v1.OrchestratorService.Preview:input_type -> rollback.plugin.v1.PreviewRequest
+	10, // 32: rollback.plugin.v1.OrchestratorService.Deploy:input_type -> rollback.plugin.v1.DeployRequest
+	11, // 33: rollback.plugin.v1.OrchestratorService.Attach:input_type -> rollback.plugin.v1.AttachRequest
+	12, // 34: rollback.plugin.v1.OrchestratorService.Restore:input_type -> rollback.plugin.v1.RestoreRequest
+	14, // 35: rollback.plugin.v1.OrchestratorService.Cancel:input_type -> rollback.plugin.v1.CancelRequest
+	15, // 36: rollback.plugin.v1.OrchestratorService.LiftHold:input_type -> rollback.plugin.v1.LiftHoldRequest
+	17, // 37: rollback.plugin.v1.OrchestratorService.ListRevisions:input_type -> rollback.plugin.v1.ListRevisionsRequest
+	1,  // 38: rollback.plugin.v1.OrchestratorService.ListApps:output_type -> rollback.plugin.v1.ListAppsResponse
+	6,  // 39: rollback.plugin.v1.OrchestratorService.Snapshot:output_type -> rollback.plugin.v1.SnapshotPart
+	9,  // 40: rollback.plugin.v1.OrchestratorService.Preview:output_type -> rollback.plugin.v1.PreviewResponse
+	20, // 41: rollback.plugin.v1.OrchestratorService.Deploy:output_type -> rollback.plugin.v1.DeploymentEvent
+	20, // 42: rollback.plugin.v1.OrchestratorService.Attach:output_type -> rollback.plugin.v1.DeploymentEvent
+	20, // 43: rollback.plugin.v1.OrchestratorService.Restore:output_type -> rollback.plugin.v1.DeploymentEvent
+	16, // 44: rollback.plugin.v1.OrchestratorService.Cancel:output_type -> rollback.plugin.v1.CancelResponse
+	20, // 45: rollback.plugin.v1.OrchestratorService.LiftHold:output_type -> rollback.plugin.v1.DeploymentEvent
+	18, // 46: rollback.plugin.v1.OrchestratorService.ListRevisions:output_type -> rollback.plugin.v1.ListRevisionsResponse
+	38, // [38:47] is the sub-list for method output_type
+	29, // [29:38] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_rollback_plugin_v1_orchestrator_proto_init() }
@@ -1880,11 +2054,11 @@ func file_rollback_plugin_v1_orchestrator_proto_init() {
 	}
 	file_rollback_plugin_v1_fault_proto_init()
 	file_rollback_plugin_v1_plugin_proto_init()
-	file_rollback_plugin_v1_orchestrator_proto_msgTypes[11].OneofWrappers = []any{
+	file_rollback_plugin_v1_orchestrator_proto_msgTypes[12].OneofWrappers = []any{
 		(*RestoreRequest_Begin)(nil),
 		(*RestoreRequest_Part)(nil),
 	}
-	file_rollback_plugin_v1_orchestrator_proto_msgTypes[18].OneofWrappers = []any{
+	file_rollback_plugin_v1_orchestrator_proto_msgTypes[20].OneofWrappers = []any{
 		(*DeploymentEvent_Accepted)(nil),
 		(*DeploymentEvent_Progress)(nil),
 		(*DeploymentEvent_Log)(nil),
@@ -1899,7 +2073,7 @@ func file_rollback_plugin_v1_orchestrator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_rollback_plugin_v1_orchestrator_proto_rawDesc), len(file_rollback_plugin_v1_orchestrator_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   28,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,7 @@ const (
 	OrchestratorService_Attach_FullMethodName        = "/rollback.plugin.v1.OrchestratorService/Attach"
 	OrchestratorService_Restore_FullMethodName       = "/rollback.plugin.v1.OrchestratorService/Restore"
 	OrchestratorService_Cancel_FullMethodName        = "/rollback.plugin.v1.OrchestratorService/Cancel"
+	OrchestratorService_LiftHold_FullMethodName      = "/rollback.plugin.v1.OrchestratorService/LiftHold"
 	OrchestratorService_ListRevisions_FullMethodName = "/rollback.plugin.v1.OrchestratorService/ListRevisions"
 )
 
@@ -71,6 +72,9 @@ type OrchestratorServiceClient interface {
 	// has stopped them. One that has ended is no fault. Only called with the
 	// capability cancel.
 	Cancel(ctx context.Context, in *CancelRequest, opts ...grpc.CallOption) (*CancelResponse, error)
+	// LiftHold lifts holds, and follows as Deploy does. Only called with the
+	// capability hold. An app that is not held is left alone.
+	LiftHold(ctx context.Context, in *LiftHoldRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DeploymentEvent], error)
 	// ListRevisions lists what an app is remembered to have run, newest first.
 	// Only called with the capability history.
 	ListRevisions(ctx context.Context, in *ListRevisionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListRevisionsResponse], error)
@@ -193,9 +197,28 @@ func (c *orchestratorServiceClient) Cancel(ctx context.Context, in *CancelReques
 	return out, nil
 }
 
+func (c *orchestratorServiceClient) LiftHold(ctx context.Context, in *LiftHoldRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DeploymentEvent], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &OrchestratorService_ServiceDesc.Streams[5], OrchestratorService_LiftHold_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[LiftHoldRequest, DeploymentEvent]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OrchestratorService_LiftHoldClient = grpc.ServerStreamingClient[DeploymentEvent]
+
 func (c *orchestratorServiceClient) ListRevisions(ctx context.Context, in *ListRevisionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListRevisionsResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &OrchestratorService_ServiceDesc.Streams[5], OrchestratorService_ListRevisions_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &OrchestratorService_ServiceDesc.Streams[6], OrchestratorService_ListRevisions_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -254,6 +277,9 @@ type OrchestratorServiceServer interface {
 	// has stopped them. One that has ended is no fault. Only called with the
 	// capability cancel.
 	Cancel(context.Context, *CancelRequest) (*CancelResponse, error)
+	// LiftHold lifts holds, and follows as Deploy does. Only called with the
+	// capability hold. An app that is not held is left alone.
+	LiftHold(*LiftHoldRequest, grpc.ServerStreamingServer[DeploymentEvent]) error
 	// ListRevisions lists what an app is remembered to have run, newest first.
 	// Only called with the capability history.
 	ListRevisions(*ListRevisionsRequest, grpc.ServerStreamingServer[ListRevisionsResponse]) error
@@ -287,6 +313,9 @@ func (UnimplementedOrchestratorServiceServer) Restore(grpc.BidiStreamingServer[R
 }
 func (UnimplementedOrchestratorServiceServer) Cancel(context.Context, *CancelRequest) (*CancelResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Cancel not implemented")
+}
+func (UnimplementedOrchestratorServiceServer) LiftHold(*LiftHoldRequest, grpc.ServerStreamingServer[DeploymentEvent]) error {
+	return status.Error(codes.Unimplemented, "method LiftHold not implemented")
 }
 func (UnimplementedOrchestratorServiceServer) ListRevisions(*ListRevisionsRequest, grpc.ServerStreamingServer[ListRevisionsResponse]) error {
 	return status.Error(codes.Unimplemented, "method ListRevisions not implemented")
@@ -399,6 +428,17 @@ func _OrchestratorService_Cancel_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OrchestratorService_LiftHold_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(LiftHoldRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(OrchestratorServiceServer).LiftHold(m, &grpc.GenericServerStream[LiftHoldRequest, DeploymentEvent]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type OrchestratorService_LiftHoldServer = grpc.ServerStreamingServer[DeploymentEvent]
+
 func _OrchestratorService_ListRevisions_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(ListRevisionsRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -452,6 +492,11 @@ var OrchestratorService_ServiceDesc = grpc.ServiceDesc{
 			Handler:       _OrchestratorService_Restore_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "LiftHold",
+			Handler:       _OrchestratorService_LiftHold_Handler,
+			ServerStreams: true,
 		},
 		{
 			StreamName:    "ListRevisions",

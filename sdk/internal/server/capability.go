@@ -18,6 +18,7 @@ var optional = []struct {
 	{schema.Preview, "orchestrator.Previewer", implements[orchestrator.Previewer]},
 	{schema.Attach, "orchestrator.Attacher", implements[orchestrator.Attacher]},
 	{schema.Cancel, "orchestrator.Canceler", implements[orchestrator.Canceler]},
+	{schema.Hold, "orchestrator.HoldLifter", implements[orchestrator.HoldLifter]},
 	{schema.History, "orchestrator.Historian", implements[orchestrator.Historian]},
 }
 

@@ -129,6 +129,17 @@ func (s *orchestratorService) Cancel(ctx context.Context, req *pluginpb.CancelRe
 	return &pluginpb.CancelResponse{}, nil
 }
 
+// LiftHold serves the lifting of holds.
+func (s *orchestratorService) LiftHold(req *pluginpb.LiftHoldRequest, stream eventStream) error {
+	object, err := able[orchestrator.HoldLifter](s, schema.Hold)
+	if err != nil {
+		return err
+	}
+	return follow(stream, func(emit func(orchestrator.Event)) error {
+		return object.LiftHold(stream.Context(), wire.DecodeLiftHold(req), emit)
+	})
+}
+
 // ListRevisions serves what an app once ran.
 func (s *orchestratorService) ListRevisions(
 	req *pluginpb.ListRevisionsRequest, stream grpc.ServerStreamingServer[pluginpb.ListRevisionsResponse],

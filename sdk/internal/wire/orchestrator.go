@@ -20,8 +20,22 @@ func EncodeApp(a orchestrator.App) *pluginpb.App {
 	return &pluginpb.App{
 		Id: a.ID, Kind: a.Kind, Images: EncodeImages(a.Images), Version: a.Version, Fingerprint: a.Fingerprint,
 		Labels: a.Labels, Instances: int64(a.Instances), Running: int64(a.Running), Healthy: int64(a.Healthy),
-		Deployments: a.Deployments, Immutable: a.Immutable, Separate: a.Separate,
+		Deployments: a.Deployments, Immutable: a.Immutable, Separate: a.Separate, Hold: encodeHold(a.Hold),
 	}
+}
+
+func encodeHold(h *orchestrator.Hold) *pluginpb.Hold {
+	if h == nil {
+		return nil
+	}
+	return &pluginpb.Hold{OperationId: h.OperationID, Reason: h.Reason, Images: h.Images}
+}
+
+func decodeHold(h *pluginpb.Hold) *orchestrator.Hold {
+	if h == nil {
+		return nil
+	}
+	return &orchestrator.Hold{OperationID: h.GetOperationId(), Reason: h.GetReason(), Images: h.GetImages()}
 }
 
 // DecodeApp translates an app back.
@@ -30,7 +44,7 @@ func DecodeApp(a *pluginpb.App) orchestrator.App {
 		ID: a.GetId(), Kind: a.GetKind(), Images: DecodeImages(a.GetImages()), Version: a.GetVersion(),
 		Fingerprint: a.GetFingerprint(), Labels: a.GetLabels(), Instances: int(a.GetInstances()),
 		Running: int(a.GetRunning()), Healthy: int(a.GetHealthy()), Deployments: a.GetDeployments(),
-		Immutable: a.GetImmutable(), Separate: a.GetSeparate(),
+		Immutable: a.GetImmutable(), Separate: a.GetSeparate(), Hold: decodeHold(a.GetHold()),
 	}
 }
 
@@ -52,6 +66,7 @@ func DecodeImages(list []*pluginpb.ContainerImage) []orchestrator.ContainerImage
 func EncodeChange(c orchestrator.Change) *pluginpb.Change {
 	return &pluginpb.Change{
 		App: c.App, Container: c.Container, From: c.From, To: c.To, ExpectedFingerprint: c.ExpectedFingerprint,
+		Revision: c.Revision,
 	}
 }
 
@@ -59,7 +74,7 @@ func EncodeChange(c orchestrator.Change) *pluginpb.Change {
 func DecodeChange(c *pluginpb.Change) orchestrator.Change {
 	return orchestrator.Change{
 		App: c.GetApp(), Container: c.GetContainer(), From: c.GetFrom(), To: c.GetTo(),
-		ExpectedFingerprint: c.GetExpectedFingerprint(),
+		ExpectedFingerprint: c.GetExpectedFingerprint(), Revision: c.GetRevision(),
 	}
 }
 
@@ -67,7 +82,7 @@ func DecodeChange(c *pluginpb.Change) orchestrator.Change {
 func EncodeDeploy(r orchestrator.DeployRequest) *pluginpb.DeployRequest {
 	return &pluginpb.DeployRequest{
 		OperationId: r.OperationID, Changes: each(r.Changes, EncodeChange),
-		Timeout: encodeDuration(r.Timeout), Labels: r.Labels,
+		Timeout: encodeDuration(r.Timeout), Labels: r.Labels, Hold: encodeHold(r.Hold),
 	}
 }
 
@@ -75,7 +90,7 @@ func EncodeDeploy(r orchestrator.DeployRequest) *pluginpb.DeployRequest {
 func DecodeDeploy(r *pluginpb.DeployRequest) orchestrator.DeployRequest {
 	return orchestrator.DeployRequest{
 		OperationID: r.GetOperationId(), Changes: each(r.GetChanges(), DecodeChange),
-		Timeout: decodeDuration(r.GetTimeout()), Labels: r.GetLabels(),
+		Timeout: decodeDuration(r.GetTimeout()), Labels: r.GetLabels(), Hold: decodeHold(r.GetHold()),
 	}
 }
 
@@ -113,6 +128,16 @@ func EncodeCancel(r orchestrator.CancelRequest) *pluginpb.CancelRequest {
 // DecodeCancel translates what to stop back.
 func DecodeCancel(r *pluginpb.CancelRequest) orchestrator.CancelRequest {
 	return orchestrator.CancelRequest{OperationID: r.GetOperationId(), DeploymentIDs: r.GetDeploymentIds()}
+}
+
+// EncodeLiftHold translates which holds to lift.
+func EncodeLiftHold(r orchestrator.LiftHoldRequest) *pluginpb.LiftHoldRequest {
+	return &pluginpb.LiftHoldRequest{OperationId: r.OperationID, Apps: r.Apps, Timeout: encodeDuration(r.Timeout)}
+}
+
+// DecodeLiftHold translates which holds to lift back.
+func DecodeLiftHold(r *pluginpb.LiftHoldRequest) orchestrator.LiftHoldRequest {
+	return orchestrator.LiftHoldRequest{OperationID: r.GetOperationId(), Apps: r.GetApps(), Timeout: decodeDuration(r.GetTimeout())}
 }
 
 // EncodeRevision translates something an app once ran.
