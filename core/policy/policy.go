@@ -57,7 +57,9 @@ type Environment struct {
 	Branch string
 	// Scope is the environment's place in the orchestrator.
 	Scope string
-	Range diag.Range
+	// Verify are the gates that are judged once all apps of an operation are healthy.
+	Verify []Verify
+	Range  diag.Range
 }
 
 // MatchRule says how apps are found for a repo.
@@ -83,7 +85,9 @@ type Repo struct {
 	Release   Release
 	Retention Retention
 	GapFill   GapFill
-	Range     diag.Range
+	// Verify are the gates that are judged once the repo's apps are healthy.
+	Verify []Verify
+	Range  diag.Range
 }
 
 // Tag is the block tag.
