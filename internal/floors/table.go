@@ -49,6 +49,7 @@ func rows() []Row {
 		{10, "core/journal", nil},
 		{11, "core/state/...", nil},
 		{11, "core/apply", nil},
+		{11, "core/gate", nil},
 		{12, "core/notice", nil},
 		{11, "core/backend/...", nil},
 		{13, "core", nil},
