@@ -65,7 +65,7 @@ var programs = map[string]func() int{
 
 // beget starts a child that hangs, and that keeps a connection to the test open for as long as it lives.
 func beget() int {
-	conn, err := net.Dial("tcp", os.Getenv("LISTENER")) //nolint:noctx // a test's own port
+	conn, err := net.Dial("tcp", os.Getenv("LISTENER"))
 	if err != nil {
 		return 9
 	}
@@ -73,7 +73,7 @@ func beget() int {
 	if err != nil {
 		return 9
 	}
-	child := exec.Command(os.Args[0]) //nolint:noctx // it is to outlive its parent
+	child := exec.Command(os.Args[0])
 	child.Env = append(os.Environ(), programVariable+"=hang")
 	child.Stdin, child.Stdout = file, os.Stdout
 	if child.Start() != nil {
@@ -198,7 +198,7 @@ func TestAProgramIsToldWhatItIsAbout(t *testing.T) {
 // channel that is closed when it has ended.
 func family(t *testing.T, v policy.Verify) func() <-chan struct{} {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's own port
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
