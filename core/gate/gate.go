@@ -64,7 +64,8 @@ const defaultParallel = 8
 
 // Run judges all gates, side by side, and returns nil once every one of them holds. The first that has definitely
 // failed ends the others, and its error names the gate, its owner and its place, what was expected and what was found.
-// When ctx ends, Run ends whatever is under way and returns ctx's cause as it is.
+// When ctx ends, Run ends whatever is under way and returns ctx's cause as it is; only the end of its time,
+// context.DeadlineExceeded, is wrapped, to name a gate that was not passed by then.
 func Run(ctx context.Context, checks []Check, o Options) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -110,7 +111,7 @@ func (j *judge) probe(c Check) (probe, error) {
 	case v.Prometheus != nil:
 		return &query{VerifyPrometheus: v.Prometheus, client: j.client, said: j.said}, nil
 	}
-	return nil, fmt.Errorf("verify %q of %s (%s): there is nothing to try", v.Kind, c.Owner, v.Range)
+	return nil, fmt.Errorf("%s: there is nothing to try", c.name())
 }
 
 // record is how a gate has got on.
@@ -124,6 +125,8 @@ type record struct {
 	// holds: the last attempt succeeded, and so did all since since.
 	holds bool
 	since time.Time
+	// last is what the last attempt found; nil when it succeeded, or there was none.
+	last error
 }
 
 // judge tries one gate until it holds or has failed.
@@ -136,10 +139,11 @@ func (j *judge) judge(ctx context.Context, c Check) error {
 	for {
 		found := j.attempt(ctx, p, v.Timeout)
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return j.stopped(ctx, c, p, r)
 		}
 		now, wait := j.Now(), v.Interval
 		r.attempts++
+		r.last = found
 		if found != nil {
 			if r.fails(v.Retries) {
 				return j.failed(c, p, r, now, found)
@@ -158,9 +162,9 @@ func (j *judge) judge(ctx context.Context, c Check) error {
 		}
 		if err := j.Wait(ctx, wait); err != nil {
 			if ctx.Err() != nil {
-				return context.Cause(ctx)
+				return j.stopped(ctx, c, p, r)
 			}
-			return fmt.Errorf("wait for the next attempt of verify %q of %s: %w", v.Kind, c.Owner, err)
+			return fmt.Errorf("wait for the next attempt of %s: %w", c.name(), err)
 		}
 	}
 }
@@ -222,15 +226,37 @@ func passed(p probe, must time.Duration) string {
 
 // failed is the error of a gate that has definitely failed.
 func (j *judge) failed(c Check, p probe, r record, now time.Time, found error) error {
-	attempts := fmt.Sprintf("%d attempts", r.attempts)
-	if r.attempts == 1 {
-		attempts = "1 attempt"
-	}
 	how := fmt.Sprintf("the last %d failed", r.row)
 	if r.row <= c.Verify.Retries {
 		how = fmt.Sprintf("it stopped to hold %d times before %s were over", r.broken, c.Verify.For)
 	}
-	return errors.New(j.said.whole(fmt.Sprintf("verify %q of %s (%s): %s: expected %s, found %s; %s in %s, %s",
-		c.Verify.Kind, c.Owner, c.Verify.Range, p.subject(), p.expected(), found,
-		attempts, now.Sub(r.began).Round(time.Millisecond), how)))
+	return errors.New(j.said.whole(fmt.Sprintf("%s: %s: expected %s, found %s; %s in %s, %s",
+		c.name(), p.subject(), p.expected(), found, r.count(), now.Sub(r.began).Round(time.Millisecond), how)))
+}
+
+// stopped is the error of a gate that was not passed when ctx ended.
+func (j *judge) stopped(ctx context.Context, c Check, p probe, r record) error {
+	cause := context.Cause(ctx)
+	if !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	how := "it held, but not for " + c.Verify.For.String() + " yet"
+	if r.last != nil {
+		how = fmt.Sprintf("expected %s, found %s last", p.expected(), r.last)
+	} else if !r.holds {
+		how = "expected " + p.expected()
+	}
+	return fmt.Errorf("%s: %w", j.said.whole(fmt.Sprintf("%s: %s: %s; the time was over after %s", c.name(), p.subject(), how, r.count())), cause)
+}
+
+// name says which gate it is, and where it is written.
+func (c Check) name() string {
+	return fmt.Sprintf("verify %q of %s (%s)", c.Verify.Kind, c.Owner, c.Verify.Range)
+}
+
+func (r record) count() string {
+	if r.attempts == 1 {
+		return "1 attempt"
+	}
+	return fmt.Sprintf("%d attempts", r.attempts)
 }

@@ -274,6 +274,43 @@ func TestACancelledContextEndsAllWithItsCause(t *testing.T) {
 	})
 }
 
+func TestTheEndOfItsTimeNamesAGateThatWasNotPassed(t *testing.T) {
+	for _, c := range []struct {
+		rule   string
+		status int
+		must   time.Duration
+		want   string
+	}{
+		{"it failed", 503, 0, `expected status 200, found status 503, body "hello" last; the time was over after 1 attempt: `},
+		{"it held", 200, time.Minute, "it held, but not for 1m0s yet; the time was over after 1 attempt: "},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			server, _ := serve(t, c.status)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			o, _ := options(nil)
+			o.Wait = func(ctx context.Context, _ time.Duration) error {
+				cancel(context.DeadlineExceeded)
+				return ctx.Err()
+			}
+			v := httpGate(server.URL)
+			v.For = c.must
+			err := Run(ctx, []Check{check(v)}, o)
+			mentions(t, err, `verify "http" of repo backend-a (policy.hcl:12): GET `+server.URL, c.want)
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Run = %v", err)
+			}
+		})
+	}
+	t.Run("it never had its turn", func(t *testing.T) {
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+		defer server.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		o, _ := options(nil)
+		mentions(t, Run(ctx, []Check{check(httpGate(server.URL))}, o), "expected status 200; the time was over after 0 attempts")
+	})
+}
+
 func TestWhatCannotBeTriedFails(t *testing.T) {
 	failing, _ := serve(t, 500)
 	o, _ := options(nil)
