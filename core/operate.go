@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -72,10 +71,7 @@ func (e *Engine) operate(ctx context.Context, op operation) ApplyResult {
 
 // gates judges waves by the policy's blocks verify; nil when there are none.
 func (e *Engine) gates(h journal.Header, emit event.Sink) func(context.Context, []plan.Change, bool) error {
-	var mu sync.Mutex
-	say := func(owner string, kind policy.VerifyKind, message string) {
-		mu.Lock()
-		defer mu.Unlock()
+	say := func(owner, kind, message string) {
 		emit(event.Event{Type: event.Gate, At: e.Now(), OperationID: h.OperationID, Message: fmt.Sprintf("verify %q of %s: %s", kind, owner, message)})
 	}
 	return func(ctx context.Context, wave []plan.Change, last bool) error {
@@ -83,35 +79,39 @@ func (e *Engine) gates(h journal.Header, emit event.Sink) func(context.Context, 
 		if len(checks) == 0 {
 			return nil
 		}
-		return gate.Run(ctx, checks, gate.Options{Say: say, Now: e.Now, Wait: e.Wait, Environ: e.Environ})
+		return gate.Run(ctx, checks, gate.Options{Emit: say, Now: e.Now, Wait: e.Wait, Environ: e.Environ, Secrets: e.Policy.Secrets})
 	}
 }
 
 // checks are the gates of a wave: those of its repos and, after the last wave, those of the environment.
 func (e *Engine) checks(h journal.Header, wave []plan.Change, last bool) []gate.Check {
-	facts := gate.Facts{Environment: h.Environment, Operation: h.OperationID, To: h.Plan.To}
-	var checks []gate.Check
-	for _, r := range e.Policy.Repos {
-		mine := facts
-		mine.Repo = r.Name
-		for _, c := range wave {
-			if c.Repo == r.Name && !slices.Contains(mine.Apps, c.App) {
-				mine.Apps = append(mine.Apps, c.App)
+	facts := func(repo string, changes []plan.Change) gate.Facts {
+		f := gate.Facts{Environment: h.Environment, Operation: h.OperationID, To: h.Plan.To, Repo: repo, Images: map[string]string{}}
+		for _, c := range changes {
+			if c.Wave == 0 || repo != "" && c.Repo != repo {
+				continue
 			}
+			if f.Images[c.App] == "" {
+				f.Apps = append(f.Apps, c.App)
+			}
+			f.Images[c.App] = c.To.Image
 		}
-		for _, v := range r.Verify {
-			if len(mine.Apps) > 0 {
-				checks = append(checks, gate.Check{Owner: "repo " + r.Name, Verify: v, Facts: mine})
+		return f
+	}
+	var checks []gate.Check
+	add := func(owner string, all []policy.Verify, f gate.Facts) {
+		for _, v := range all {
+			if len(f.Apps) > 0 {
+				checks = append(checks, gate.Check{Owner: owner, Verify: v, Facts: f})
 			}
 		}
 	}
+	for _, r := range e.Policy.Repos {
+		add("repo "+r.Name, r.Verify, facts(r.Name, wave))
+	}
 	for _, env := range e.Policy.Environments {
-		if env.Name != h.Environment || !last {
-			continue
-		}
-		facts.Apps = h.Plan.Apps()
-		for _, v := range env.Verify {
-			checks = append(checks, gate.Check{Owner: "environment " + env.Name, Verify: v, Facts: facts})
+		if env.Name == h.Environment && last {
+			add("environment "+env.Name, env.Verify, facts("", h.Plan.Changes))
 		}
 	}
 	return checks

@@ -23,8 +23,9 @@ type attributes struct {
 	inside hcl.Blocks
 }
 
-// open reads a body whose attributes and blocks (each at most once) have the given names.
-func (l *loader) open(body hcl.Body, attrs, blocks []string) attributes {
+// open reads a body whose attributes and blocks (each at most once) have the given names. Blocks that are repeated may
+// occur any number of times.
+func (l *loader) open(body hcl.Body, attrs, blocks []string, repeated ...hcl.BlockHeaderSchema) attributes {
 	schema := &hcl.BodySchema{}
 	for _, name := range attrs {
 		schema.Attributes = append(schema.Attributes, hcl.AttributeSchema{Name: name})
@@ -32,12 +33,13 @@ func (l *loader) open(body hcl.Body, attrs, blocks []string) attributes {
 	for _, name := range blocks {
 		schema.Blocks = append(schema.Blocks, hcl.BlockHeaderSchema{Type: name})
 	}
+	schema.Blocks = append(schema.Blocks, repeated...)
 	content, diags := body.Content(schema)
 	l.diags = append(l.diags, diags...)
 	seen := map[string]hcl.Range{}
 	a := attributes{l: l, list: content.Attributes}
 	for _, b := range content.Blocks {
-		if first, ok := seen[b.Type]; ok {
+		if first, ok := seen[b.Type]; ok && slices.Contains(blocks, b.Type) {
 			l.problem(b.DefRange, "Duplicate block",
 				fmt.Sprintf("There is a block %q already at %s.", b.Type, place(first)))
 			continue
@@ -145,14 +147,25 @@ var days = regexp.MustCompile(`^(\d{1,4})\s*(d|w|days?|weeks?)$`)
 
 // duration reads a duration that is longer than nothing.
 func (a attributes) duration(name string, into *time.Duration) {
-	r, ok := a.read(name, cty.String)
+	r, d, ok := a.span(name)
+	switch {
+	case !ok:
+	case d <= 0:
+		r.problem(r.at(), "Invalid duration", fmt.Sprintf("The attribute %q must be longer than nothing, not %q.", name, r.value.AsString()))
+	default:
+		*into = d
+	}
+}
+
+// span reads a duration, which may be nothing or less.
+func (a attributes) span(name string) (r reading, d time.Duration, ok bool) {
+	r, ok = a.read(name, cty.String)
 	if !ok {
-		return
+		return r, 0, false
 	}
 	text := r.value.AsString()
 	d, err := time.ParseDuration(text)
-	switch {
-	case err != nil:
+	if err != nil {
 		detail := fmt.Sprintf("The attribute %q must be a duration such as \"90s\", \"15m\" or \"720h\", not %q.", name, text)
 		if m := days.FindStringSubmatch(text); m != nil {
 			n, _ := strconv.Atoi(m[1])
@@ -165,11 +178,8 @@ func (a attributes) duration(name string, into *time.Duration) {
 			detail += " The unit is missing."
 		}
 		r.problem(r.at(), "Invalid duration", detail)
-	case d <= 0:
-		r.problem(r.at(), "Invalid duration", fmt.Sprintf("The attribute %q must be longer than nothing, not %q.", name, text))
-	default:
-		*into = d
 	}
+	return r, d, err == nil
 }
 
 // oneOf reads a word out of a few.

@@ -222,11 +222,10 @@ func (l *loader) environmentBlock(b *block) Environment {
 	name := b.Labels[0]
 	l.environmentName(b)
 	e := Environment{Name: name, Branch: name, Range: source.Range(b.DefRange)}
-	verify, body := l.verifications(b.Body)
-	e.Verify = verify
-	a := l.open(body, []string{"branch", "scope"}, nil)
+	a := l.open(b.Body, []string{"branch", "scope"}, nil, verifyBlock)
 	a.text("branch", &e.Branch)
 	a.text("scope", &e.Scope)
+	e.Verify = l.verifies(a.inside)
 	return e
 }
 
@@ -257,11 +256,9 @@ func (l *loader) repo(b *block) Repo {
 		}
 		l.problem(b.LabelRanges[0], "Invalid name", detail)
 	}
-	verify, body := l.verifications(b.Body)
-	r.Verify = verify
-	a := l.open(body,
+	a := l.open(b.Body,
 		[]string{"depends_on", "apps", "match", "container"},
-		[]string{"tag", "release", "retention", "gap_fill"})
+		[]string{"tag", "release", "retention", "gap_fill"}, verifyBlock)
 	l.dependencies(a, &r)
 	if apps, _, ok := a.texts("apps"); ok {
 		for _, app := range apps {
@@ -271,6 +268,7 @@ func (l *loader) repo(b *block) Repo {
 	oneOf(a, "match", &r.Match, MatchImage, MatchID)
 	a.text("container", &r.Container)
 	l.rules(a.inside, &r.Tag, &r.Release, &r.Retention, &r.GapFill)
+	r.Verify = l.verifies(a.inside)
 	return r
 }
 

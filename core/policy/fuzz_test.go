@@ -54,6 +54,13 @@ func FuzzLoad(f *testing.F) {
 		for _, g := range l.policy.Guards {
 			g.Evaluate(plan())
 		}
+		for _, r := range l.policy.Repos {
+			for _, v := range r.Verify {
+				if v.Prometheus != nil {
+					_, _ = v.Prometheus.Holds(0)
+				}
+			}
+		}
 		if l.policy.Registry != nil {
 			l.policy.Registry.Decode(marathonLike)
 		}

@@ -1,290 +1,93 @@
 package policy
 
 import (
-	"fmt"
-	"math/big"
-	"net/http"
-	"net/url"
-	"path/filepath"
 	"regexp"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/hashicorp/hcl/v2"
-	"github.com/zclconf/go-cty/cty"
-
-	"github.com/rollback-project/rollback/core/policy/function"
-	"github.com/rollback-project/rollback/core/policy/scope"
-	"github.com/rollback-project/rollback/core/policy/source"
 	"github.com/rollback-project/rollback/sdk/diag"
 )
 
-// VerifyKind says what a verification gate asks.
-type VerifyKind string
-
-// The kinds of verification gates.
+// The values of Verify.Kind.
 const (
-	VerifyByHTTP       VerifyKind = "http"
-	VerifyByExec       VerifyKind = "exec"
-	VerifyByPrometheus VerifyKind = "prometheus"
+	VerifyByHTTP       = "http"
+	VerifyByExec       = "exec"
+	VerifyByPrometheus = "prometheus"
 )
 
-// Verify is a verification gate: what must hold after the orchestrator says that all is healthy.
+// Verify is a block verify: a gate that is judged once the orchestrator calls apps healthy. A gate that fails is a
+// failure of the operation like any other (DESIGN.md section 7).
 type Verify struct {
-	Kind VerifyKind
-	// For is how long it must hold without a failure; 0 is once.
+	// Kind is the block's label, and says which of HTTP, Exec and Prometheus is set.
+	Kind string
+	// For is how long it must hold without a failure; 0, the default, is content with one attempt that succeeds.
 	For time.Duration
-	// Interval lies between two attempts; Timeout bounds one.
-	Interval, Timeout time.Duration
-	// Retries are how many attempts in a row may fail before the gate does.
+	// Interval lies between the end of one attempt and the next; default 2s.
+	Interval time.Duration
+	// Timeout bounds one attempt; default 5s, of exec 1m.
+	Timeout time.Duration
+	// Retries is how many failed attempts in a row are tolerated, and how often For may begin anew; default 5.
 	Retries int
-	// One of these is set, by Kind.
+
 	HTTP       *VerifyHTTP
 	Exec       *VerifyExec
 	Prometheus *VerifyPrometheus
-	Range      diag.Range
+	// Range is where the block begins.
+	Range diag.Range
 }
 
-// VerifyHTTP is the gate http: a request and the answer that is wanted.
+// VerifyHTTP is a request and what must come back.
 type VerifyHTTP struct {
-	URL, Method string
-	// Status are the codes that will do.
+	// URL is absolute, http or https. It may hold a password.
+	URL string
+	// Method is GET when not set.
+	Method string
+	// Status are the codes that are fine, 100 to 599; [200] when not set.
 	Status []int
-	// Body must match the answer's body; nil is anything.
+	// Body must match somewhere in the answer's body; nil when any will do.
 	Body *regexp.Regexp
-	// Headers are sent; they may be secret.
+	// Headers go with the request. Their values may be secrets, and are never shown.
 	Headers map[string]string
 }
 
-// VerifyExec is the gate exec: a program that ends with 0. It is never run by a shell.
+// VerifyExec is a program that must exit with 0. It is run as it is: no shell reads its arguments.
 type VerifyExec struct {
+	// Command is the program and its arguments. A program with a separator in its name is an absolute path; one
+	// without is looked for in PATH.
 	Command []string
-	// Env is added to a small environment; it may be secret.
+	// Env is added to the little of our environment that the program gets. The values may be secrets.
 	Env map[string]string
-	// Dir is where it runs.
+	// Dir is the absolute path that it runs in: the policy's folder when not set.
 	Dir string
 }
 
-// VerifyPrometheus is the gate prometheus: a query and what every sample of its result must satisfy.
+// VerifyPrometheus is a query, and a condition that every sample of its result must satisfy.
 type VerifyPrometheus struct {
-	URL, Query string
-	// Condition is its text, for people; Holds judges a sample's value by it.
+	// URL is the server's, absolute, http or https, without /api/v1.
+	URL   string
+	Query string
+	// Condition is the condition as it was written, for messages.
 	Condition string
-	Holds     func(value float64) (bool, error)
-	// Headers are sent; they may be secret.
+	// Headers go with the request. Their values may be secrets, and are never shown.
 	Headers map[string]string
+
+	holds sampleCondition
 }
 
-// What a gate has when it does not say.
-const (
-	verifyInterval    = 2 * time.Second
-	verifyTimeout     = 5 * time.Second
-	verifyExecTimeout = time.Minute
-	verifyRetries     = 5
-)
-
-// verifications takes the blocks verify out of a body, and returns them with the rest.
-func (l *loader) verifications(body hcl.Body) ([]Verify, hcl.Body) {
-	content, rest, diags := body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "verify", LabelNames: []string{"kind"}}}})
-	l.diags = append(l.diags, diags...)
-	var all []Verify
-	for _, b := range content.Blocks {
-		if v, ok := l.verify(b); ok {
-			all = append(all, v)
-		}
-	}
-	return all, rest
+// sampleCondition is a condition over the number value.
+type sampleCondition interface {
+	holds(value float64) (bool, error)
 }
 
-func (l *loader) verify(b *hcl.Block) (Verify, bool) {
-	v := Verify{
-		Kind: VerifyKind(b.Labels[0]), Interval: verifyInterval, Timeout: verifyTimeout, Retries: verifyRetries, Range: source.Range(b.DefRange),
-	}
-	before := len(l.diags)
-	own := map[VerifyKind][]string{
-		VerifyByHTTP:       {"url", "method", "status", "body", "headers"},
-		VerifyByExec:       {"command", "env", "dir"},
-		VerifyByPrometheus: {"url", "query", "condition", "headers"},
-	}
-	names, ok := own[v.Kind]
-	if !ok {
-		kinds := plain([]VerifyKind{VerifyByHTTP, VerifyByExec, VerifyByPrometheus})
-		l.problem(b.LabelRanges[0], "Unknown kind of verification", fmt.Sprintf("There is no verify %q. It must be %s.%s", v.Kind, source.OneOf(kinds), source.DidYouMean(string(v.Kind), kinds)))
-		return v, false
-	}
-	a := l.open(b.Body, append([]string{"for", "interval", "timeout", "retries"}, names...), nil)
-	switch v.Kind {
-	case VerifyByHTTP:
-		v.HTTP = l.verifyHTTP(a, b)
-	case VerifyByExec:
-		v.Timeout = verifyExecTimeout
-		v.Exec = l.verifyExec(a, b)
-	case VerifyByPrometheus:
-		v.Prometheus = l.verifyPrometheus(a, b)
-	}
-	a.duration("for", &v.For)
-	a.duration("interval", &v.Interval)
-	a.duration("timeout", &v.Timeout)
-	a.whole("retries", 0, &v.Retries)
-	return v, len(l.diags) == before
+// Holds reports whether a sample satisfies the condition. It errs for NaN, and where the condition cannot be
+// evaluated; both count as a failure. It is safe for concurrent use.
+func (v *VerifyPrometheus) Holds(value float64) (bool, error) { return v.holds.holds(value) }
+
+// NewVerifyPrometheus makes one that no file describes; condition is only for messages.
+func NewVerifyPrometheus(url, query, condition string, holds func(value float64) (bool, error)) *VerifyPrometheus {
+	return &VerifyPrometheus{URL: url, Query: query, Condition: condition, holds: sampleFunc(holds)}
 }
 
-func (l *loader) verifyHTTP(a attributes, b *hcl.Block) *VerifyHTTP {
-	h := &VerifyHTTP{Method: http.MethodGet, Status: []int{http.StatusOK}, Headers: a.headers("headers")}
-	if a.require("url", b.DefRange) {
-		a.httpURL("url", &h.URL)
-	}
-	if r, ok := a.text("method", &h.Method); ok && !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost}, h.Method) {
-		r.problem(r.at(), "Invalid value", fmt.Sprintf("The attribute \"method\" has no value %q. It must be \"GET\", \"HEAD\" or \"POST\".", h.Method))
-	}
-	a.statuses("status", &h.Status)
-	pattern := ""
-	if r, ok := a.text("body", &pattern); ok {
-		re, err := regexp.Compile(pattern)
-		if err != nil {
-			r.problem(r.at(), "Invalid pattern", fmt.Sprintf("The attribute \"body\" must be a regular expression (RE2): %s.", strings.TrimPrefix(err.Error(), "error parsing regexp: ")))
-		}
-		h.Body = re
-	}
-	return h
-}
+// sampleFunc is a condition in Go.
+type sampleFunc func(value float64) (bool, error)
 
-func (l *loader) verifyExec(a attributes, b *hcl.Block) *VerifyExec {
-	e := &VerifyExec{Env: a.headers("env"), Dir: l.policy.Dir}
-	a.text("dir", &e.Dir)
-	if !filepath.IsAbs(e.Dir) {
-		e.Dir = filepath.Join(l.policy.Dir, e.Dir)
-	}
-	if !a.require("command", b.DefRange) {
-		return e
-	}
-	r, ok := a.read("command", cty.List(cty.String))
-	if !ok {
-		return e
-	}
-	for _, word := range r.value.AsValueSlice() {
-		if word.IsNull() {
-			r.problem(r.at(), "Empty value", `An element of "command" is null.`)
-			return e
-		}
-		e.Command = append(e.Command, word.AsString())
-	}
-	if len(e.Command) == 0 || e.Command[0] == "" {
-		r.problem(r.at(), "Empty value", `The attribute "command" must name a program and its arguments, such as ["./smoke-test", "--fast"].`)
-		return e
-	}
-	if program := e.Command[0]; strings.ContainsRune(program, filepath.Separator) && !filepath.IsAbs(program) {
-		e.Command[0] = filepath.Join(l.policy.Dir, program)
-	}
-	return e
-}
-
-func (l *loader) verifyPrometheus(a attributes, b *hcl.Block) *VerifyPrometheus {
-	p := &VerifyPrometheus{Headers: a.headers("headers")}
-	if a.require("url", b.DefRange) {
-		a.httpURL("url", &p.URL)
-	}
-	if a.require("query", b.DefRange) {
-		a.text("query", &p.Query)
-	}
-	if !a.require("condition", b.DefRange) {
-		return p
-	}
-	expr := a.list["condition"].Expr
-	judge := func(v cty.Value) (cty.Value, hcl.Diagnostics) {
-		return l.scope.Evaluate(expr, l.scope.With(map[string]cty.Value{"value": v}, function.Guards(nil)))
-	}
-	result, diags := judge(cty.UnknownVal(cty.Number).RefineNotNull())
-	l.diags = append(l.diags, diags...)
-	if _, problem := scope.Verdict(result); problem != "" && !diags.HasErrors() {
-		l.problem(expr.Range(), "Unsuitable result of a condition", problem)
-	}
-	p.Condition = string(expr.Range().SliceBytes(l.textOf(expr.Range().Filename)))
-	p.Holds = func(value float64) (bool, error) {
-		result, diags := judge(cty.NumberFloatVal(value))
-		if diags.HasErrors() {
-			return false, fmt.Errorf("evaluate %s for %g: %w", p.Condition, value, diags)
-		}
-		holds, problem := scope.Verdict(result)
-		if problem != "" {
-			return false, fmt.Errorf("evaluate %s for %g: %s", p.Condition, value, problem)
-		}
-		return holds, nil
-	}
-	return p
-}
-
-// textOf is the text of a file of the policy; nil when there is none.
-func (l *loader) textOf(filename string) []byte {
-	for _, f := range l.files {
-		if f.Name == filename {
-			return f.Bytes
-		}
-	}
-	return nil
-}
-
-// httpURL reads an absolute URL of http or https.
-func (a attributes) httpURL(name string, into *string) {
-	r, ok := a.text(name, into)
-	if !ok {
-		return
-	}
-	u, err := url.Parse(*into)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		a.l.problem(r.at(), "Invalid URL", fmt.Sprintf("The attribute %q must be a URL such as \"https://shop.example.com/health\".", name))
-	}
-	if password, ok := u.User.Password(); err == nil && ok {
-		a.l.secrets.Add(cty.StringVal(password))
-	}
-}
-
-// headers reads a map of texts.
-func (a attributes) headers(name string) map[string]string {
-	r, ok := a.read(name, cty.Map(cty.String))
-	if !ok {
-		return nil
-	}
-	all := map[string]string{}
-	for key, v := range r.value.AsValueMap() {
-		if v.IsNull() {
-			r.problem(r.at(), "Empty value", fmt.Sprintf("The element %q of %q is null.", key, name))
-			continue
-		}
-		all[key] = v.AsString()
-	}
-	return all
-}
-
-// statuses reads one HTTP status or several.
-func (a attributes) statuses(name string, into *[]int) {
-	if a.list[name] == nil {
-		return
-	}
-	list, ok := a.read(name, cty.DynamicPseudoType)
-	if !ok {
-		return
-	}
-	values := []cty.Value{list.value}
-	if t := list.value.Type(); t.IsTupleType() || t.IsListType() || t.IsSetType() {
-		values = list.value.AsValueSlice()
-	}
-	var statuses []int
-	for _, v := range values {
-		n, accuracy := int64(0), big.Below
-		if v.Type() == cty.Number && !v.IsNull() {
-			n, accuracy = v.AsBigFloat().Int64()
-		}
-		if accuracy != big.Exact || n < 100 || n > 599 {
-			list.problem(list.at(), "Invalid value", fmt.Sprintf("The attribute %q must be an HTTP status such as 200, or a list of them.", name))
-			return
-		}
-		statuses = append(statuses, int(n))
-	}
-	if len(statuses) == 0 {
-		list.problem(list.at(), "Empty value", fmt.Sprintf("The attribute %q must name at least one HTTP status.", name))
-		return
-	}
-	*into = statuses
-}
+func (f sampleFunc) holds(value float64) (bool, error) { return f(value) }
