@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,6 +53,7 @@ func (e *Engine) operate(ctx context.Context, op operation) ApplyResult {
 		Header: h, Orchestrator: e.Orchestrator, Journal: recorder{op.journal, e.Recorded}, Emit: emit, Now: e.Now, Wait: e.Wait,
 		Timeout: e.Policy.Apply.Timeout, Total: e.Policy.Apply.TotalTimeout, OnFailure: e.Policy.Apply.OnFailure,
 		Gates:     e.gates(h, emit),
+		Hold:      e.hold(h),
 		Interrupt: w.stop, InterruptedBy: w.by, Labels: labels(h.OperationID, h.Reason), Resume: op.resume,
 	}
 	if e.Capabilities.Has(schema.Cancel) {
@@ -65,7 +67,7 @@ func (e *Engine) operate(ctx context.Context, op operation) ApplyResult {
 	// A second Ctrl-C has ended ctx; people are told all the same, each within its own timeout, and records are kept.
 	last := context.WithoutCancel(ctx)
 	e.afterwards(last, h, &res)
-	teller.Ended(last, res.Result)
+	teller.Ended(last, res.Result, follows(res))
 	return res
 }
 
@@ -155,6 +157,9 @@ func (e *Engine) afterwards(ctx context.Context, h journal.Header, res *ApplyRes
 			res.Quarantined = append(res.Quarantined, b.Repository+":"+b.Tag)
 		}
 	}
+	if res.Outcome == event.Done && h.Kind == journal.Apply && e.Policy.AfterApply.Hold == policy.HoldUntilReleased {
+		e.keepHolds(ctx, h, res)
+	}
 	const alwaysKept = 20
 	if _, err := e.State.Prune(ctx, e.Now().Add(-e.Policy.State.Keep), alwaysKept); err != nil {
 		e.warn("Old operations not forgotten", err)
@@ -166,14 +171,57 @@ func (e *Engine) warn(summary string, err error) {
 	e.Emit(event.Event{Type: event.Diagnostic, At: e.Now(), Diagnostic: &d, Message: summary})
 }
 
+// follows says what would bring back what was left, for those who are told that an operation has ended.
+func follows(res ApplyResult) string {
+	var all []string
+	if len(res.Quarantined) > 0 {
+		all = append(all, fmt.Sprintf("In quarantine: %s. A pipeline that deploys them again brings them back, unless it asks first: rollback quarantine check.", strings.Join(res.Quarantined, ", ")))
+	}
+	if len(res.Held) > 0 {
+		all = append(all, fmt.Sprintf("Held until rollback release: %s.", strings.Join(res.Held, ", ")))
+	}
+	if res.Outcome == event.NeedsPerson {
+		all = append(all, fmt.Sprintf("To put everything back: rollback resume %s --restore", res.OperationID))
+	}
+	return strings.Join(all, " ")
+}
+
+// hold is the mark that an apply puts on the apps it changes; nil when the policy does not want one.
+func (e *Engine) hold(h journal.Header) *orchestrator.Hold {
+	if e.Policy.AfterApply.Hold != policy.HoldUntilReleased || h.Kind != journal.Apply || !e.Capabilities.Has(schema.Hold) {
+		return nil
+	}
+	return &orchestrator.Hold{OperationID: h.OperationID, Reason: why(h)}
+}
+
+// why is the reason of an operation, for those who meet what it has left.
+func why(h journal.Header) string {
+	if h.Reason != "" {
+		return h.Reason
+	}
+	return fmt.Sprintf("%s was rolled back to %s", h.Environment, h.Plan.To)
+}
+
+// keepHolds records which apps are held, for those who ask without an orchestrator that marks them.
+func (e *Engine) keepHolds(ctx context.Context, h journal.Header, res *ApplyResult) {
+	var holds []state.Hold
+	for _, c := range h.Plan.Changes {
+		if c.Wave > 0 {
+			holds = append(holds, state.Hold{
+				Environment: h.Environment, App: c.App, Image: c.To.Image, Operation: h.OperationID, Reason: why(h), HeldBy: h.Operator, At: e.Now(),
+			})
+			res.Held = append(res.Held, c.App)
+		}
+	}
+	if err := e.State.Hold(ctx, holds); err != nil {
+		e.warn("Holds not recorded", err)
+	}
+}
+
 // left are the images that an operation has rolled away from.
 func left(h journal.Header, now time.Time) []state.BadImage {
 	var bad []state.BadImage
 	seen := map[string]bool{}
-	reason := h.Reason
-	if reason == "" {
-		reason = fmt.Sprintf("%s was rolled back from it to %s", h.Environment, h.Plan.To)
-	}
 	for _, c := range h.Plan.Changes {
 		ref, err := plan.ParseRef(c.From.Image)
 		if err != nil || c.Action != plan.Rollback || seen[c.From.Image] {
@@ -181,7 +229,7 @@ func left(h journal.Header, now time.Time) []state.BadImage {
 		}
 		seen[c.From.Image] = true
 		bad = append(bad, state.BadImage{
-			Repository: ref.Repository, Digest: c.From.Digest, Tag: c.From.Tag, Reason: reason, Operation: h.OperationID, AddedBy: h.Operator, At: now,
+			Repository: ref.Repository, Digest: c.From.Digest, Tag: c.From.Tag, Reason: why(h), Operation: h.OperationID, AddedBy: h.Operator, At: now,
 		})
 	}
 	return bad

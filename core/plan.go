@@ -50,6 +50,9 @@ func (e *Engine) Plan(ctx context.Context, req PlanRequest) (*plan.Plan, *World,
 		PinDigest: e.Capabilities.Has(schema.DigestReference),
 		Only:      req.Only, Except: req.Except, AllowPartial: req.AllowPartial, AllowQuarantined: req.AllowQuarantined,
 	}
+	if err := e.config(ctx, &in); err != nil {
+		return nil, w, err
+	}
 	in.Preflight, err = e.preflight(ctx, plan.Images(in))
 	if err != nil {
 		return nil, w, err

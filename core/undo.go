@@ -8,7 +8,6 @@ import (
 	"github.com/rollback-project/rollback/core/plan"
 	"github.com/rollback-project/rollback/core/policy"
 	"github.com/rollback-project/rollback/core/state"
-	"github.com/rollback-project/rollback/sdk/registry"
 	"github.com/rollback-project/rollback/sdk/schema"
 )
 
@@ -113,73 +112,4 @@ func (e *Engine) Drifts(ctx context.Context, w *World) ([]Drift, *state.Operatio
 		drifts = append(drifts, Drift{Repo: c.Repo, App: c.App, Left: c.To.Image, Runs: runs})
 	}
 	return drifts, op, nil
-}
-
-// QuarantineAnswer is what is known of one image.
-type QuarantineAnswer struct {
-	Image string `json:"image"`
-	// Bad is the record that says that it is known bad; nil when none does.
-	Bad *state.BadImage `json:"bad"`
-	// Holds are the apps that are held at another image of its repository.
-	Holds []state.Hold `json:"holds"`
-}
-
-// Judge says of images whether a pipeline may deploy them: whether they are known bad, or apps that run their repository are held.
-// An error means that nobody can tell.
-func (e *Engine) Judge(ctx context.Context, environment string, images []string) ([]QuarantineAnswer, error) {
-	bad, err := e.State.Quarantined(ctx)
-	if err != nil {
-		return nil, err
-	}
-	holds, err := e.holds(ctx, environment)
-	if err != nil {
-		return nil, err
-	}
-	var out []QuarantineAnswer
-	for _, image := range images {
-		ref, err := plan.ParseRef(image)
-		if err != nil {
-			return nil, fmt.Errorf("judge image %q: %w", image, err)
-		}
-		a := QuarantineAnswer{Image: image, Holds: []state.Hold{}}
-		for _, b := range bad {
-			if b.Repository == ref.Repository && (ref.Digest != "" && b.Digest == ref.Digest || ref.Digest == "" && b.Tag == ref.Tag) {
-				a.Bad = &b
-				break
-			}
-		}
-		for _, h := range holds {
-			if held, err := plan.ParseRef(h.Image); err == nil && held.Repository == ref.Repository && h.Image != image {
-				a.Holds = append(a.Holds, h)
-			}
-		}
-		out = append(out, a)
-	}
-	return out, nil
-}
-
-// BadImage reads an image reference for quarantine: its digest is looked up where the reference has none.
-func (e *Engine) BadImage(ctx context.Context, image string) (state.BadImage, error) {
-	ref, err := plan.ParseRef(image)
-	if err != nil {
-		return state.BadImage{}, err
-	}
-	b := state.BadImage{Repository: ref.Repository, Digest: ref.Digest, Tag: ref.Tag}
-	rule, known := plan.RuleOf(e.Policy.Repos, ref.Repository)
-	if b.Digest != "" || e.Registry == nil || !known {
-		return b, nil
-	}
-	res, err := e.Registry.Resolve(ctx, registry.ResolveRequest{Repo: rule.Name, Tag: ref.Tag, Platform: rule.Release.Platform})
-	if err != nil {
-		return b, fmt.Errorf("look for %s: %w", image, err)
-	}
-	if res.Found {
-		b.Digest = res.Digest
-	}
-	return b, nil
-}
-
-// holds are those on record that are in force.
-func (e *Engine) holds(ctx context.Context, environment string) ([]state.Hold, error) {
-	return e.State.Holds(ctx, environment)
 }

@@ -55,6 +55,8 @@ type Options struct {
 	Gates func(ctx context.Context, wave []plan.Change, last bool) error
 	// Labels are put on every changed app, where the orchestrator has labels.
 	Labels map[string]string
+	// Hold marks every changed app as held, in the same deployment; nil does not.
+	Hold *orchestrator.Hold
 	// Interrupt is closed when somebody asks to stop, and restore; InterruptedBy says who, "" at the terminal.
 	Interrupt     <-chan struct{}
 	InterruptedBy func() string
@@ -345,10 +347,10 @@ func (r *run) deployWave(ctx context.Context, n, of int, changes []plan.Change) 
 
 // send asks for the deployment of a wave, or follows the one that is under way already.
 func (r *run) send(ctx context.Context, n int, changes []plan.Change, timeout time.Duration, f *follower) error {
-	req := orchestrator.DeployRequest{OperationID: r.waveID(n), Timeout: timeout, Labels: r.Labels}
+	req := orchestrator.DeployRequest{OperationID: r.waveID(n), Timeout: timeout, Labels: r.Labels, Hold: r.Hold}
 	for _, c := range changes {
 		req.Changes = append(req.Changes, orchestrator.Change{
-			App: c.App, Container: c.Container, From: c.From.Image, To: c.To.Image, ExpectedFingerprint: c.Fingerprint,
+			App: c.App, Container: c.Container, From: c.From.Image, To: c.To.Image, ExpectedFingerprint: c.Fingerprint, Revision: c.Revision,
 		})
 	}
 	if r.Attacher != nil && slices.Contains(r.begun, n) && len(r.open) > 0 {

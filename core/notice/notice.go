@@ -5,6 +5,7 @@ package notice
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -68,7 +69,11 @@ func New(targets []Target, o Options) *Teller {
 
 // Started tells before anything is changed.
 func (t *Teller) Started(ctx context.Context) {
-	t.tell(ctx, notify.Started, fmt.Sprintf("Rolling %s back to %s.", t.Header.Environment, t.Header.Plan.To))
+	message := fmt.Sprintf("Rolling %s back to %s.", t.Header.Environment, t.Header.Plan.To)
+	for _, name := range slices.Sorted(maps.Keys(t.Header.Overrides)) {
+		message += fmt.Sprintf(" Guard %s overridden: %s.", name, t.Header.Overrides[name])
+	}
+	t.tell(ctx, notify.Started, message)
 }
 
 // Event keeps the states of the apps, and tells of an app that has become healthy or failed.
@@ -87,12 +92,15 @@ func (t *Teller) Event(ctx context.Context, e event.Event) {
 	}
 }
 
-// Ended tells how the operation ended.
-func (t *Teller) Ended(ctx context.Context, res apply.Result) {
+// Ended tells how the operation ended; after says what follows from it, and may be "".
+func (t *Teller) Ended(ctx context.Context, res apply.Result, after string) {
 	for _, a := range res.Apps {
 		t.states[a.App] = string(a.Standing)
 	}
 	kind, message := ending(res)
+	if after != "" {
+		message += " " + after
+	}
 	t.tell(ctx, kind, message)
 }
 
@@ -162,7 +170,7 @@ func (t *Teller) request(kind notify.Kind, message string) notify.Request {
 		Link: t.Link, Host: t.Host, Message: message, At: t.Now(), StartedAt: t.started,
 	}
 	if kind == notify.Started || kind == notify.Progress {
-		req.StopHint = fmt.Sprintf("To stop it and put everything back: press Ctrl-C where it runs (%s).", t.Host)
+		req.StopHint = fmt.Sprintf("To stop it and put everything back: press Ctrl-C where it runs (%s), or from any machine: rollback cancel %s", t.Host, h.OperationID)
 	}
 	for _, c := range h.Plan.Changes {
 		if c.Action == plan.Keep {

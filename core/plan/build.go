@@ -42,8 +42,12 @@ type Input struct {
 	// Preflight is what was found of each of Images, by image. nil: nobody looked, nothing is judged.
 	// An image that is not in it counts as one that could not be looked at.
 	Preflight map[string]Check
-	// ConfigDifferences are, by app, what differs in configuration and is not rolled back; values are masked.
+	// ConfigDifferences are, by app, what differs in configuration between now and then; values are masked.
 	ConfigDifferences map[string][]string
+	// Warnings are what could not be found out beforehand.
+	Warnings diag.Diagnostics
+	// Revisions are, by app, the version whose whole configuration goes back as well.
+	Revisions map[string]string
 }
 
 // Build makes the plan that takes an environment to a point (DESIGN.md section 2). Changes are in the policy's order
@@ -64,6 +68,7 @@ func Build(in Input) (*Plan, diag.Diagnostics) {
 		PolicyHash:    in.PolicyHash,
 		Operator:      in.Operator,
 	}}
+	b.ds = append(b.ds, in.Warnings...)
 	for _, note := range in.Found.Notes {
 		b.warn("", "What runs is in doubt", "%s.", note)
 	}

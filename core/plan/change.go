@@ -23,6 +23,7 @@ func (b *builder) change(rule policy.Repo, choice point.Choice, t Target) Change
 	c.To = to
 	c.Action = b.direction(rule.Name, c.From, to, t)
 	c.Config = b.ConfigDifferences[t.App.ID]
+	c.Revision = b.Revisions[t.App.ID]
 	b.obstacles(rule, choice, c, t)
 	b.preflight(rule, choice, &c)
 	return c

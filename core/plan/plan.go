@@ -56,8 +56,11 @@ type Change struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 	// Separate says why the app gets a deployment of its own; "" when it does not.
 	Separate string `json:"separate,omitempty"`
-	// Config names what differs in configuration between now and then and is not rolled back; values are masked.
+	// Config names what differs in configuration between now and then; values are masked. It is not rolled back, unless
+	// Revision is set.
 	Config []string `json:"config_differences,omitempty"`
+	// Revision is the app's version of then, whose whole configuration is deployed (apply.config = "as_deployed").
+	Revision string `json:"revision,omitempty"`
 }
 
 // Summary counts changes by action.

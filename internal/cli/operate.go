@@ -141,7 +141,7 @@ func (s *session) ended(res core.ApplyResult, p *plan.Plan) {
 			s.report(diag.Diagnostics{errorDiagnostic(e.summary, e.err)})
 		}
 	}
-	end := view.End{OperationID: res.OperationID, Duration: res.Duration, State: s.engine.State.Where(), Quarantined: res.Quarantined}
+	end := view.End{OperationID: res.OperationID, Duration: res.Duration, State: s.engine.State.Where(), Quarantined: res.Quarantined, Held: res.Held}
 	if p != nil {
 		end.Environment, end.To, end.Undoes = p.Environment, p.To, p.Undoes
 	}

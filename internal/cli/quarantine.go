@@ -208,3 +208,40 @@ func printAnswers(g *global, answers []core.QuarantineAnswer) {
 		}
 	}
 }
+
+func newRelease(g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:     "release [APP…]",
+		GroupID: "main",
+		Short:   "Lift the hold of apps, so that pipelines may deploy them again",
+		Long: `Lift the hold that an apply has put on apps (after_apply.hold in the policy). Without APP it is that of all apps of the
+environment. An orchestrator may replace an app's instances for that: to Marathon another label is another configuration.`,
+		Example: "  rollback release\n  rollback release /ds/prod/shop/frontend",
+		RunE:    func(cmd *cobra.Command, args []string) error { return runRelease(cmd.Context(), g, args) },
+	}
+}
+
+func runRelease(ctx context.Context, g *global, apps []string) error {
+	ctx, stop := g.cancelOnInterrupt(ctx)
+	defer stop()
+	s, err := g.start(ctx, article{}, needs{orchestrator: true, operate: true})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	env, err := s.engine.Environment(s.env)
+	if err != nil {
+		return s.fail("Environment not found", err)
+	}
+	released, err := s.engine.LiftHolds(ctx, env, apps)
+	if err != nil {
+		return s.fail("Not released", err)
+	}
+	if len(released) == 0 {
+		fmt.Fprintf(g.app.Streams.Out, "No app of %s is held.\n", term.Clean(env.Name))
+	}
+	for _, h := range released {
+		fmt.Fprintf(g.app.Streams.Out, "Released: %s\n", term.Clean(h.App))
+	}
+	return nil
+}

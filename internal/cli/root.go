@@ -138,7 +138,7 @@ Start with "rollback sandbox up": a registry, a Marathon and a Slack on this mac
 	)
 	root.AddCommand(
 		newPoints(g), newPlan(g), newApply(g), newUndo(g), newResume(g), newCancel(g), newUnlock(g),
-		newStatus(g), newHistory(g), newShow(g), newExplain(g), newQuarantine(g),
+		newStatus(g), newHistory(g), newShow(g), newExplain(g), newQuarantine(g), newRelease(g),
 		newValidate(g), newFmt(g), newPlugins(g),
 		newSandbox(g), newVersion(g),
 	)

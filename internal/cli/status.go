@@ -89,7 +89,7 @@ func (s *session) statusOfState(ctx context.Context, w *core.World, doc *view.St
 	for _, d := range drifts {
 		doc.Drift = append(doc.Drift, view.StatusDrift{Repo: d.Repo, App: d.App, Left: d.Left, Runs: d.Runs, Operation: of.OperationID})
 	}
-	holds, err := st.Holds(ctx, w.Environment.Name)
+	holds, err := s.engine.Holds(ctx, w.Environment)
 	if err != nil {
 		return err
 	}

@@ -147,6 +147,8 @@ type End struct {
 	State, Recovery string
 	// Quarantined are the images that are known bad from now on.
 	Quarantined []string
+	// Held are the apps that are held.
+	Held []string
 }
 
 // Applied writes how an operation ended: to a person who wants to know what runs now and what to do.
@@ -182,8 +184,14 @@ func afterwards(w io.Writer, l Look, end End) {
 	if len(end.Quarantined) > 0 {
 		fmt.Fprintf(w, "In quarantine, so that nobody goes back there by accident: %s.\n", term.Clean(strings.Join(end.Quarantined, ", ")))
 	}
+	if len(end.Held) > 0 {
+		fmt.Fprintf(w, "Held until they are released, or deployed anew by their owner: %s.\n", term.Clean(strings.Join(end.Held, ", ")))
+	}
 	if l.Automation {
 		return
+	}
+	if len(end.Held) > 0 {
+		fmt.Fprintf(w, "To release them:\n    rollback release%s\n", l.policyFlag())
 	}
 	if len(end.Quarantined) > 0 {
 		fmt.Fprintf(w, "A pipeline that deploys them again brings them back, unless it asks first:\n    rollback quarantine check IMAGE%s\n", l.policyFlag())

@@ -139,8 +139,12 @@ func planChange(w io.Writer, l Look, c plan.Change, now time.Time) {
 	} else {
 		fmt.Fprintf(w, "  %s image = %s\n", mark, imageLine(l, c.From, now))
 	}
-	for _, d := range c.Config {
-		fmt.Fprintf(w, "      # %s\n", term.Clean(d))
+	if len(c.Config) > 0 {
+		verdict := "not rolled back"
+		if c.Revision != "" {
+			verdict = "rolled back with the image, to version " + c.Revision
+		}
+		fmt.Fprintf(w, "      # configuration: %s: %s\n", term.Clean(strings.Join(c.Config, ", ")), term.Clean(verdict))
 	}
 }
 

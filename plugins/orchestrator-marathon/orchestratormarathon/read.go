@@ -176,31 +176,41 @@ func (s *server) ListRevisions(ctx context.Context, id string, yield func(orches
 		return err
 	}
 	versions = slices.DeleteFunc(versions, func(v string) bool { return v == sp.Version() })
-	docs := make([]*rollout.Spec, len(versions))
-	g, inner := errgroup.WithContext(ctx)
-	g.SetLimit(s.parallel)
-	for i, v := range versions {
-		g.Go(func() error {
-			var err error
-			docs[i], err = s.revision(inner, sp, v)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	if err := yield(revisionOf(sp)); err != nil {
 		return err
 	}
-	for _, old := range append([]*rollout.Spec{sp}, docs...) {
-		if old == nil {
-			continue
+	for chunk := range slices.Chunk(versions, atOnce) {
+		docs := make([]*rollout.Spec, len(chunk))
+		g, inner := errgroup.WithContext(ctx)
+		for i, v := range chunk {
+			g.Go(func() error {
+				var err error
+				docs[i], err = s.revision(inner, sp, v)
+				return err
+			})
 		}
-		rev := orchestrator.Revision{
-			App: id, Version: old.Version(), At: marathon.ParseTime(old.Version()), Images: old.Images(), Config: old.Doc().Flatten(),
-		}
-		if err := yield(rev); err != nil {
+		if err := g.Wait(); err != nil {
 			return err
+		}
+		for _, old := range docs {
+			if old == nil {
+				continue
+			}
+			if err := yield(revisionOf(old)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// atOnce is how many versions are read ahead: who looks for one rarely goes back far.
+const atOnce = 4
+
+func revisionOf(sp *rollout.Spec) orchestrator.Revision {
+	return orchestrator.Revision{
+		App: sp.ID, Version: sp.Version(), At: marathon.ParseTime(sp.Version()), Images: sp.Images(), Config: sp.Doc().Flatten(),
+	}
 }
 
 // revision reads an old version; nil when Marathon has forgotten it in the meantime.
