@@ -79,6 +79,12 @@ test: debian-packages $(GOTESTSUM) ## all tests, with the race detector, in rand
 	@build/test.sh $(TEST_FLAGS)
 	@$(MAKE) --no-print-directory cover-check
 
+.PHONY: chaos
+chaos: ## ten thousand operations broken in random ways; the counts go to .cache/chaos.md
+	@mkdir -p .cache
+	CHAOS_RUNS=$${CHAOS_RUNS:-10000} CHAOS_TABLE=$(CURDIR)/.cache/chaos.md go test -count=1 -timeout=60m -run='^TestChaos$$' ./core
+	@cat .cache/chaos.md
+
 .PHONY: debian-packages
 debian-packages: ## the Debian packages that the tests run as real servers
 	@build/debian-packages.sh

@@ -61,7 +61,7 @@ func suffer(args []string) int {
 		}
 		if n == 1 && limit > 0 {
 			signal.Ignore(syscall.SIGXFSZ)
-			fill := uint64(limit) //nolint:gosec // a small number
+			fill := uint64(limit)
 			if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: fill, Max: fill}); err != nil {
 				panic(err)
 			}
@@ -377,8 +377,8 @@ func TestAStateThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// TestAHundredAppliesAtOnce lets many processes apply at once: one does, and the others name it.
-func TestAHundredAppliesAtOnce(t *testing.T) {
+// TestManyAppliesAtOnce lets many processes apply at once: one does, and the others name it.
+func TestManyAppliesAtOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("many processes")
 	}

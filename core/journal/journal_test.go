@@ -59,7 +59,9 @@ func TestReplaySaysWhatIsLeftToDo(t *testing.T) {
 			"a restored operation is over",
 			[]journal.Entry{
 				started, wave(journal.WaveStarting, 1), failing, wave(journal.RestoreStarting, 1),
-				{Step: journal.RestoreAccepted, DeploymentID: "d2"}, wave(journal.WaveRestored, 1), {Step: journal.Ended, Outcome: event.Restored},
+				{Step: journal.RestoreAccepted, DeploymentID: "d2"},
+				wave(journal.WaveRestored, 1),
+				{Step: journal.Ended, Outcome: event.Restored},
 			},
 			journal.Progress{Next: journal.Nothing, Begun: []int{1}, Restored: []int{1}, Cause: "/a crashes", Outcome: event.Restored, Ends: 1},
 		},
@@ -67,7 +69,8 @@ func TestReplaySaysWhatIsLeftToDo(t *testing.T) {
 			"one that needed a person is put back from the start when it is taken up",
 			[]journal.Entry{
 				started, wave(journal.WaveStarting, 1), failing, wave(journal.WaveRestored, 1),
-				{Step: journal.Ended, Outcome: event.NeedsPerson}, {Step: journal.Resumed},
+				{Step: journal.Ended, Outcome: event.NeedsPerson},
+				{Step: journal.Resumed},
 			},
 			journal.Progress{Next: journal.PutBack, Begun: []int{1}, Cause: "/a crashes", Ends: 1},
 		},

@@ -27,13 +27,7 @@ func Stale(p *Plan, now State) []string {
 	if p.PolicyHash != now.PolicyHash {
 		add("the policy was changed: its hash was %s and is %s", brief(p.PolicyHash), brief(now.PolicyHash))
 	}
-	type key struct{ repo, app, container string }
-	present := map[key]Target{}
-	for _, m := range now.Matches {
-		for _, t := range m.Targets {
-			present[key{m.Repo, t.App.ID, t.Container}] = t
-		}
-	}
+	present := now.targets()
 	planned, left := map[key]bool{}, map[string]bool{}
 	told := map[string]bool{}
 	demanding := slices.ContainsFunc(p.Changes, func(c Change) bool { return !demand.Parse(c.To.Labels[demand.Label]).Empty() })
@@ -74,10 +68,10 @@ func Stale(p *Plan, now State) []string {
 			}
 		}
 	}
+	if p.Undoes != "" {
+		return out // It is about the apps that the operation changed, and no others.
+	}
 	for _, m := range now.Matches {
-		if p.Undoes != "" {
-			break // It is about the apps that the operation changed, and no others.
-		}
 		for _, t := range m.Targets {
 			if !planned[key{m.Repo, t.App.ID, t.Container}] && !left[m.Repo] {
 				add("app %s runs %s now, and is not in the plan", name(t.App.ID, t.Container), m.Repo)
@@ -85,6 +79,20 @@ func Stale(p *Plan, now State) []string {
 		}
 	}
 	return out
+}
+
+// key is one container of one app of a repo.
+type key struct{ repo, app, container string }
+
+// targets are the containers that run the repos now.
+func (s State) targets() map[key]Target {
+	present := map[key]Target{}
+	for _, m := range s.Matches {
+		for _, t := range m.Targets {
+			present[key{m.Repo, t.App.ID, t.Container}] = t
+		}
+	}
+	return present
 }
 
 // tell leaves the digests of two references out, unless the difference is in them.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -44,7 +45,7 @@ func openPostgres(raw string) (*sql.DB, backing, error) {
 	db := stdlib.OpenDB(*config)
 	const connections = 4
 	db.SetMaxOpenConns(connections)
-	return db, &postgres{name: fmt.Sprintf("postgres://%s:%d/%s", config.Host, config.Port, config.Database)}, nil
+	return db, &postgres{name: "postgres://" + net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))) + "/" + config.Database}, nil
 }
 
 func (b *postgres) where() string          { return b.name }
@@ -97,7 +98,7 @@ func (b *postgres) passing(err error) bool {
 func advisory(environment string) int64 {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "rollback environment %s", environment)
-	return int64(h.Sum64()) //nolint:gosec // any number will do, also a negative one
+	return int64(h.Sum64())
 }
 
 func (b *postgres) alive(ctx context.Context, db *sql.DB, environment string) (life, bool, error) {
@@ -111,10 +112,10 @@ func (b *postgres) alive(ctx context.Context, db *sql.DB, environment string) (l
 
 func (b *postgres) living(ctx context.Context, db *sql.DB, environment string) (bool, error) {
 	var held bool
-	key := uint64(advisory(environment)) //nolint:gosec // the bits are what counts
+	key := uint64(advisory(environment))
 	err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1
 		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-		AND classid::bigint = $1 AND objid::bigint = $2)`, int64(key>>32), int64(key&0xffffffff)).Scan(&held) //nolint:gosec // 32 bits each
+		AND classid::bigint = $1 AND objid::bigint = $2)`, int64(key>>32), int64(key&0xffffffff)).Scan(&held)
 	return held, err
 }
 

@@ -128,10 +128,8 @@ func runApply(ctx context.Context, g *global, o applyOptions) error {
 // nothingUnfinished refuses, before anybody reads a plan, what would be refused after it: an operation was broken off, and
 // nobody carries it out.
 func (s *session) nothingUnfinished(ctx context.Context) error {
-	env, err := s.engine.Environment(s.env)
-	if err != nil {
-		return nil // A saved plan names its own; and what asks for one says so.
-	}
+	// Without an environment there is nothing to look for: a saved plan names its own, and what asks for one says so.
+	env, _ := s.engine.Environment(s.env)
 	left, err := s.engine.State.Unfinished(ctx, env.Name)
 	if err != nil {
 		return s.fail("State not readable", err)

@@ -35,7 +35,7 @@ func write(dir string) error {
 
 // pages are the generated pages by their file name.
 func pages() map[string]string {
-	return map[string]string{"cli.md": commandLine(), "plugins.md": plugins(descriptions()), "matrix.svg": matrix()}
+	return map[string]string{"cli.md": commandLine(), "plugins.md": plugins(descriptions()), "matrix.svg": matrix(), "journal.md": steps()}
 }
 
 // descriptions are those of the built-in plugins.

@@ -107,6 +107,21 @@ func guests() []Guest {
 			"neither engine nor plugin authors see protobuf",
 		},
 		{
+			"modernc.org/sqlite/...",
+			[]string{"core/state/..."},
+			"the rest of the engine knows operations, not databases",
+		},
+		{
+			"github.com/jackc/pgx/v5/...",
+			[]string{"core/state/..."},
+			"the rest of the engine knows operations, not databases",
+		},
+		{
+			"github.com/pressly/goose/v3/...",
+			[]string{"core/state"},
+			"migrations are the state's own affair",
+		},
+		{
 			"github.com/spf13/cobra/...",
 			[]string{"internal/cli", "internal/docsgen", "cmd/*"},
 			"flags become an options struct in internal/cli",

@@ -173,7 +173,9 @@ func Operation(w io.Writer, l Look, d OperationDoc) {
 	o := d.Operation
 	fmt.Fprintf(w, "%s %s\n\n", l.Paint.Bold("Operation"), l.Paint.Bold(term.Clean(o.ID)))
 	rows := [][]string{
-		{"environment", term.Clean(o.Environment)}, {"to", term.Clean(o.To)}, {"outcome", l.outcome(o.Outcome)},
+		{"environment", term.Clean(o.Environment)},
+		{"to", term.Clean(o.To)},
+		{"outcome", l.outcome(o.Outcome)},
 		{"began", o.StartedAt.UTC().Format(time.RFC3339)},
 	}
 	if o.EndedAt != nil {

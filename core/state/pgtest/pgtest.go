@@ -82,7 +82,6 @@ func (s *Server) makeFolder() error {
 
 // StartAgain starts the server, and returns when it takes connections.
 func (s *Server) StartAgain(ctx context.Context) error {
-	//nolint:gosec // the program was found by find
 	cmd := exec.CommandContext(ctx, filepath.Join(s.programs, "postgres"), "-D", s.dir, "-p", fmt.Sprint(s.port), "-h", "127.0.0.1",
 		"-c", "unix_socket_directories="+s.dir, "-c", "fsync=off", "-c", "max_connections=300")
 	cmd.SysProcAttr, cmd.Dir = s.owner, s.dir
