@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -279,5 +280,23 @@ func TestAppsThatStayAreLeftAlone(t *testing.T) {
 	f, o := start(t, change("/a", "", 1), stays)
 	if res := apply.Run(t.Context(), o); res.Outcome != event.Done || len(res.Apps) != 1 || f.runs["/b"][""] != "old/b" {
 		t.Errorf("%+v", res)
+	}
+}
+
+// TestAllWavesTogetherHaveATime lets a clock go on by 40 seconds at each look.
+func TestAllWavesTogetherHaveATime(t *testing.T) {
+	f, o := start(t, change("/a", "", 1), change("/b", "", 2))
+	at := time.Date(2019, 6, 3, 3, 0, 0, 0, time.UTC)
+	o.Now = func() time.Time { at = at.Add(40 * time.Second); return at }
+	o.Total = 2 * time.Minute
+	res := apply.Run(t.Context(), o)
+	if res.Outcome != event.Restored || !strings.Contains(res.Err.Error(), "apply.total_timeout") {
+		t.Fatalf("%+v", res)
+	}
+	if diff := cmp.Diff(map[string]apply.Standing{"/a": apply.Restored, "/b": apply.Pending}, standings(res)); diff != "" {
+		t.Errorf("standings (-want +got):\n%s", diff)
+	}
+	if strings.Contains(strings.Join(f.calls, " "), "deploy OP-w2") {
+		t.Errorf("calls: %v", f.calls)
 	}
 }

@@ -87,12 +87,12 @@ func (s *session) announce(op *state.Operation, p journal.Progress, o resumeOpti
 	if s.json {
 		return
 	}
-	what := "It is finished."
+	what := "Finishing it."
 	switch {
 	case o.abandon:
-		what = "It is recorded as abandoned."
+		what = "Recording that it is abandoned."
 	case o.restore || p.Next == journal.PutBack || p.Outcome != "":
-		what = "Everything is put back."
+		what = "Putting everything back."
 	}
 	fmt.Fprintf(s.app.Streams.Out, "Operation %s on %s, to %s, begun by %s at %s, was broken off after \"%s\". %s\n\n",
 		term.Clean(op.OperationID), term.Clean(op.Environment), term.Clean(op.Plan.To), term.Clean(op.Operator), op.StartedAt.Format(time.RFC3339), p.Last.Step, what)
