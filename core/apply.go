@@ -161,13 +161,6 @@ func (e *Engine) applyLocked(ctx context.Context, req ApplyRequest, id string, l
 	if res := e.recheckUntil(ctx, req); res != nil {
 		return *res
 	}
-	by, claimed, err := e.State.ClaimPlan(ctx, p.ID, id)
-	if err != nil {
-		return refused(err)
-	}
-	if !claimed {
-		return refused(&AppliedError{Operation: by})
-	}
 	header := journal.Header{
 		OperationID: id, Kind: journal.Apply, Environment: p.Environment, Operator: req.Operator.User, ApprovedBy: req.Operator.ApprovedBy,
 		Reason: req.Reason, Ticket: req.Ticket, Overrides: overrides(p, req.Overrides), Undoes: p.Undoes, Host: req.Host, Link: req.Link, Plan: p,
@@ -175,11 +168,7 @@ func (e *Engine) applyLocked(ctx context.Context, req ApplyRequest, id string, l
 	if p.Undoes != "" {
 		header.Kind = journal.Undo
 	}
-	j, err := e.State.NewJournal(ctx, lock, header)
-	if err != nil {
-		return refused(err)
-	}
-	return e.operate(ctx, operation{header: header, journal: j, run: req.Run})
+	return e.operate(ctx, operation{header: header, journal: e.State.NewJournal(ctx, lock, header), run: req.Run})
 }
 
 // claimable says why a plan cannot be applied whatever the world is like.

@@ -32,7 +32,18 @@ type operation struct {
 
 // operate carries an operation out, or what is left of it, and tells of it.
 func (e *Engine) operate(ctx context.Context, op operation) ApplyResult {
-	h := op.header
+	h, j := op.header, recorder{op.journal, e.Recorded}
+	if op.resume == nil {
+		// Before anybody is told: what cannot be recorded does not begin.
+		err := j.Record(journal.Entry{Step: journal.Started, Apps: h.Plan.Apps()})
+		var claimed *state.ClaimedError
+		switch {
+		case errors.As(err, &claimed):
+			return refused(&AppliedError{Operation: claimed.By})
+		case err != nil:
+			return refused(err)
+		}
+	}
 	teller := notice.New(e.Notifiers, notice.Options{
 		Header: h, Link: op.run.Link, Host: op.run.Host, Now: e.Now, Timeout: op.run.NotifyTimeout,
 		Warn: func(d diag.Diagnostic) {
@@ -50,7 +61,7 @@ func (e *Engine) operate(ctx context.Context, op operation) ApplyResult {
 	}
 	w := e.watchForCancel(ctx, op)
 	o := apply.Options{
-		Header: h, Orchestrator: e.Orchestrator, Journal: recorder{op.journal, e.Recorded}, Emit: emit, Now: e.Now, Wait: e.Wait,
+		Header: h, Orchestrator: e.Orchestrator, Journal: j, Emit: emit, Now: e.Now, Wait: e.Wait,
 		Timeout: e.Policy.Apply.Timeout, Total: e.Policy.Apply.TotalTimeout, OnFailure: e.Policy.Apply.OnFailure,
 		Gates:     e.gates(h, emit),
 		Hold:      e.hold(h),

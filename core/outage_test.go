@@ -35,7 +35,7 @@ func onPostgres(t *testing.T, o state.Options) (*shop, *pgtest.Server) {
 
 // TestAnApplySurvivesThatItsDatabaseIsStartedAgain restarts PostgreSQL at every kind of event.
 func TestAnApplySurvivesThatItsDatabaseIsStartedAgain(t *testing.T) {
-	for _, at := range []event.Type{event.Snapshot, event.WaveStart, event.ApplyProgress, event.ApplyComplete, event.Verify} {
+	for _, at := range []event.Type{event.Snapshot, event.WaveStart, event.ApplyStart, event.ApplyComplete, event.Verify} {
 		t.Run(string(at), func(t *testing.T) {
 			t.Parallel()
 			s, pg := onPostgres(t, state.Options{})
@@ -51,6 +51,9 @@ func TestAnApplySurvivesThatItsDatabaseIsStartedAgain(t *testing.T) {
 				go func() { again <- pg.StartAgain(context.Background()) }()
 			}
 			res := s.apply(t.Context(), p, nil)
+			if !started {
+				t.Fatalf("there was no %s: %+v", at, res.Result)
+			}
 			if err := <-again; err != nil {
 				t.Fatal(err)
 			}

@@ -128,7 +128,8 @@ const (
 	lastLook = 5 * time.Second
 )
 
-// Run carries out the plan of o.Header, or what is left of it, under a lock that the caller holds.
+// Run carries out the plan of o.Header, or what is left of it, under a lock that the caller holds, after the journal's first
+// entry.
 // A cancelled ctx is the second Ctrl-C, or a lost lock: everything stops where it is, nothing is put back,
 // and the result says what is where as far as it is known.
 func Run(ctx context.Context, o Options) Result {
@@ -193,10 +194,6 @@ func newRun(o Options) *run {
 func (r *run) do(ctx context.Context) Result {
 	if r.Resume != nil {
 		return r.takeUp(ctx)
-	}
-	header := r.Header
-	if err := r.Journal.Record(journal.Entry{Step: journal.Started, Apps: header.Plan.Apps()}); err != nil {
-		return Result{Outcome: event.Refused, Err: err, AsBefore: true}
 	}
 	return r.forward(ctx, true)
 }

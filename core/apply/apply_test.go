@@ -26,7 +26,7 @@ func TestEveryStepIsRecordedBeforeItIsTaken(t *testing.T) {
 		t.Fatalf("%+v", res)
 	}
 	want := []string{
-		"journal started", "snapshot /a /b", "journal snapshotted",
+		"snapshot /a /b", "journal snapshotted",
 		"journal wave_starting", "deploy OP-w1", "journal accepted", "journal wave_healthy",
 		"journal wave_verified",
 		"journal wave_starting", "deploy OP-w2", "journal accepted", "journal wave_healthy", "journal wave_verified", "journal ended",
@@ -55,7 +55,7 @@ func TestWavesArePutBackInReverse(t *testing.T) {
 		t.Fatalf("%+v", res)
 	}
 	want := []string{
-		"journal started", "snapshot /a /b /c", "journal snapshotted",
+		"snapshot /a /b /c", "journal snapshotted",
 		"journal wave_starting", "deploy OP-w1", "journal accepted", "journal wave_healthy",
 		"journal wave_verified",
 		"journal wave_starting", "deploy OP-w2", "journal accepted", "journal failing", "cancel D-OP-w2",
@@ -133,7 +133,7 @@ func TestWhatCannotBeSnapshottedIsNotChanged(t *testing.T) {
 func TestAJournalThatCannotBeWritten(t *testing.T) {
 	full := errors.New("disk full")
 	for at, want := range map[journal.Step]event.Outcome{
-		journal.Started: event.Refused, journal.Snapshotted: event.Refused, journal.WaveStarting: event.Refused,
+		journal.Snapshotted: event.Refused, journal.WaveStarting: event.Refused,
 		journal.Accepted: event.Restored, journal.WaveHealthy: event.Restored, journal.Ended: event.Done,
 	} {
 		t.Run(string(at), func(t *testing.T) {

@@ -117,6 +117,10 @@ func (u *undoer) back(c *Change, was Change, last int) {
 		c.Action = Rollback
 	}
 	c.Words = "as before operation " + u.Undoes
+	if was.Revision != "" {
+		// Its configuration was taken along, and so it comes back.
+		c.Revision = was.Version
+	}
 	ref, err := ParseRef(was.From.Image)
 	if err != nil {
 		return

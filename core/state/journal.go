@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rollback-project/rollback/core/event"
 	"github.com/rollback-project/rollback/core/journal"
@@ -27,27 +28,47 @@ type Journal struct {
 	ctx       context.Context //nolint:containedctx // a journal is written also, and above all, when everything else is cancelled
 	operation string
 	writer    string
-	seq       int
-	events    int64
-	noted     []event.Event
+	// header is written with the first entry; nil when a process before this one has.
+	header *journal.Header
+	seq    int
+	events int64
+	noted  []event.Event
 }
 
-// NewJournal begins the journal of an operation, under the lock l. It is an error if one exists.
-func (s *Store) NewJournal(ctx context.Context, l *Lock, h journal.Header) (*Journal, error) {
-	raw, err := json.Marshal(h)
+// ClaimedError says that a plan has been applied before: it is applied at most once.
+type ClaimedError struct {
+	// By is the operation that did.
+	By string
+}
+
+func (e *ClaimedError) Error() string { return "the plan was applied before, by operation " + e.By }
+
+// NewJournal begins the journal of an operation, under the lock l. With its first entry the operation is on record and
+// its plan is claimed, or none of it is: a *ClaimedError says that another operation has applied the plan.
+func (s *Store) NewJournal(ctx context.Context, l *Lock, h journal.Header) *Journal {
+	return &Journal{store: s, ctx: context.WithoutCancel(ctx), operation: h.OperationID, writer: l.holder.token, header: &h}
+}
+
+// begin puts the operation on record and claims its plan.
+func (j *Journal) begin(tx *sql.Tx, at time.Time) error {
+	raw, err := json.Marshal(j.header)
 	if err != nil {
-		return nil, fmt.Errorf("begin journal: %w", err)
-	}
-	kind := string(h.Kind)
-	err = s.lasting(ctx, func() error {
-		_, err := s.db.ExecContext(ctx, s.q(`INSERT INTO operations (id, environment, kind, header, started_at, ended_at, outcome, cancel_by, cancel_why)
-			VALUES (?, ?, ?, ?, ?, 0, '', '', '') ON CONFLICT (id) DO NOTHING`), h.OperationID, h.Environment, kind, string(raw), micros(s.now()))
 		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("begin journal: %w", err)
 	}
-	return &Journal{store: s, ctx: context.WithoutCancel(ctx), operation: h.OperationID, writer: l.holder.token}, nil
+	_, err = tx.ExecContext(j.ctx, j.store.q("INSERT INTO plans (id, operation, at) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING"), j.header.Plan.ID, j.operation, micros(at))
+	if err != nil {
+		return err
+	}
+	var by string
+	if err := tx.QueryRowContext(j.ctx, j.store.q("SELECT operation FROM plans WHERE id = ?"), j.header.Plan.ID).Scan(&by); err != nil {
+		return err
+	}
+	if by != j.operation {
+		return &ClaimedError{By: by}
+	}
+	_, err = tx.ExecContext(j.ctx, j.store.q(`INSERT INTO operations (id, environment, kind, header, started_at, ended_at, outcome, cancel_by, cancel_why)
+		VALUES (?, ?, ?, ?, ?, 0, '', '', '') ON CONFLICT (id) DO NOTHING`), j.operation, j.header.Environment, string(j.header.Kind), string(raw), micros(at))
+	return err
 }
 
 // ContinueJournal goes on with the journal of an operation that another process has left, under the lock l.
@@ -80,12 +101,14 @@ func (j *Journal) RecordWith(e journal.Entry, snapshots []orchestrator.Snapshot)
 	}
 	err = j.store.tx(j.ctx, func(tx *sql.Tx) error { return j.write(tx, e, raw, snapshots) })
 	var fenced *FencedError
-	if err != nil && !errors.As(err, &fenced) {
+	var claimed *ClaimedError
+	switch {
+	case errors.As(err, &fenced), errors.As(err, &claimed):
+		return err
+	case err != nil:
 		return fmt.Errorf("write journal to %s: %w", j.store.Where(), err)
 	}
-	if err != nil {
-		return err
-	}
+	j.header = nil
 	j.seq++
 	j.events += int64(len(j.noted))
 	j.noted = nil
@@ -96,6 +119,11 @@ func (j *Journal) RecordWith(e journal.Entry, snapshots []orchestrator.Snapshot)
 func (j *Journal) Note(e event.Event) { j.noted = append(j.noted, e) }
 
 func (j *Journal) write(tx *sql.Tx, e journal.Entry, raw []byte, snapshots []orchestrator.Snapshot) error {
+	if j.header != nil {
+		if err := j.begin(tx, e.At); err != nil {
+			return err
+		}
+	}
 	res, err := tx.ExecContext(j.ctx, j.store.q("INSERT INTO entries (operation, seq, writer, at, entry) VALUES (?, ?, ?, ?, ?) ON CONFLICT (operation, seq) DO NOTHING"),
 		j.operation, e.Seq, j.writer, micros(e.At), string(raw))
 	if err != nil {

@@ -280,7 +280,7 @@ func (l *Lock) keep() {
 			return
 		case err == nil:
 			heard = time.Now()
-		case time.Since(heard) >= l.store.lease:
+		case l.store.back.leased() && time.Since(heard) >= l.store.lease:
 			l.lose(fmt.Errorf("%w: %w", ErrLockLost, err))
 			return
 		}

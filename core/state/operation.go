@@ -146,17 +146,6 @@ func (s *Store) Prune(ctx context.Context, before time.Time, keep int) (int64, e
 	return n, nil
 }
 
-// ClaimPlan marks a plan as applied by an operation; it succeeds once for a plan, whoever asks.
-// The first operation's id is returned when the plan was claimed before.
-func (s *Store) ClaimPlan(ctx context.Context, planID, operation string) (by string, claimed bool, err error) {
-	_, err = s.exec(ctx, "INSERT INTO plans (id, operation, at) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING", planID, operation, micros(s.now()))
-	if err != nil {
-		return "", false, fmt.Errorf("claim plan: %w", err)
-	}
-	by, err = s.PlanClaimedBy(ctx, planID)
-	return by, err == nil && by == operation, err
-}
-
 // PlanClaimedBy returns the operation that applied the plan; "" when none did.
 func (s *Store) PlanClaimedBy(ctx context.Context, planID string) (by string, err error) {
 	err = s.lasting(ctx, func() error {

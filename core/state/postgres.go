@@ -75,6 +75,8 @@ func (b *postgres) believes(h Holder, now time.Time) bool {
 	return now.Before(h.Expires)
 }
 
+func (b *postgres) leased() bool { return true }
+
 // passing reports whether the server may be there again soon: connections lost or refused, a server that starts or
 // stops, and transactions that lost against another one.
 func (b *postgres) passing(err error) bool {

@@ -90,6 +90,9 @@ func (b *sqlite) clock(_ context.Context, _ *sql.DB, local time.Time) (time.Time
 // believes: the operating system says that the process is gone.
 func (b *sqlite) believes(Holder, time.Time) bool { return false }
 
+// leased: the file lock is held whatever can be written.
+func (b *sqlite) leased() bool { return false }
+
 // passing: another process is writing just now.
 func (b *sqlite) passing(err error) bool {
 	var e *sqlite3.Error

@@ -330,11 +330,7 @@ func begin(t *testing.T, s *state.Store, id string) (*state.Lock, *state.Journal
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := s.NewJournal(t.Context(), lock, header(id))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return lock, j
+	return lock, s.NewJournal(t.Context(), lock, header(id))
 }
 
 func record(t *testing.T, j *state.Journal, entries ...journal.Entry) {
@@ -351,8 +347,8 @@ func TestAJournalIsReadAsItWasWritten(t *testing.T) {
 		s := open(t, o)
 		lock, j := begin(t, s, "01A")
 		defer func() { _ = lock.Unlock() }()
-		if left, err := s.Unfinished(t.Context(), "prod"); err != nil || left == nil || left.OperationID != "01A" {
-			t.Errorf("Unfinished: %+v, %v", left, err)
+		if left, err := s.Unfinished(t.Context(), "prod"); err != nil || left != nil {
+			t.Errorf("Unfinished before the first entry: %+v, %v", left, err)
 		}
 		j.Note(event.Event{Type: event.ApplyStart, At: clock(), App: "/a", Message: "deploying"})
 		record(t, j, journal.Entry{Step: journal.Started}, journal.Entry{Step: journal.WaveStarting, Wave: 1})
@@ -488,11 +484,23 @@ func TestAPlanIsAppliedOnce(t *testing.T) {
 		if by, err := s.PlanClaimedBy(t.Context(), "P1"); by != "" || err != nil {
 			t.Errorf("before: %q, %v", by, err)
 		}
-		for i, want := range []bool{true, false} {
-			by, claimed, err := s.ClaimPlan(t.Context(), "P1", fmt.Sprintf("OP%d", i))
-			if err != nil || claimed != want || by != "OP0" {
-				t.Errorf("claim %d: %q, %v, %v", i, by, claimed, err)
-			}
+		lock, j := begin(t, s, "01A")
+		defer func() { _ = lock.Unlock() }()
+		record(t, j, journal.Entry{Step: journal.Started})
+		if left, err := s.Unfinished(t.Context(), "prod"); err != nil || left == nil || left.OperationID != "01A" {
+			t.Errorf("Unfinished: %+v, %v", left, err)
+		}
+		if by, err := s.PlanClaimedBy(t.Context(), "P01A"); by != "01A" || err != nil {
+			t.Errorf("after the first entry: %q, %v", by, err)
+		}
+		again := header("01B")
+		again.Plan = header("01A").Plan
+		var claimed *state.ClaimedError
+		if err := s.NewJournal(t.Context(), lock, again).Record(journal.Entry{Step: journal.Started}); !errors.As(err, &claimed) || claimed.By != "01A" {
+			t.Errorf("once more: %v", err)
+		}
+		if op, err := s.Operation(t.Context(), "01B"); op != nil || err != nil {
+			t.Errorf("an operation that did not begin is on record: %+v, %v", op, err)
 		}
 	})
 }

@@ -69,6 +69,8 @@ type backing interface {
 	believes(h Holder, now time.Time) bool
 	// clock is the time that expiry is counted in.
 	clock(ctx context.Context, db *sql.DB, local time.Time) (time.Time, error)
+	// leased: a holder that cannot give signs of life may have been taken for gone, and must stop.
+	leased() bool
 	// passing reports whether an error may go away by itself.
 	passing(err error) bool
 	// numbered: placeholders are $1, $2 … instead of question marks.
