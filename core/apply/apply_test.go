@@ -78,7 +78,7 @@ func TestAnAppWithSeveralContainersIsOneApp(t *testing.T) {
 	if res.Outcome != event.Done || len(res.Apps) != 2 || res.Apps[0].To != "new/ax, new/ay" || res.Apps[0].Running != "new/ax, new/ay" {
 		t.Fatalf("%+v", res)
 	}
-	if f.calls[1] != "snapshot /a /b" {
+	if f.calls[0] != "snapshot /a /b" {
 		t.Errorf("%v", f.calls)
 	}
 	starts := 0
