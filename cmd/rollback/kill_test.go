@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -91,6 +92,21 @@ func killChildren(plugin string) {
 	}
 }
 
+// trialProgram is what trials run: this executable, built without the race detector. There are hundreds of processes, and
+// the scripts and core's chaos look for races in the same code.
+var trialProgram = sync.OnceValues(func() (string, error) {
+	self, err := os.Executable()
+	if err != nil || !raced {
+		return self, err
+	}
+	program := filepath.Join(builds, "rollback.trial")
+	out, err := exec.Command("go", "test", "-c", "-o", program, ".").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build the program for trials: %w: %s", err, out)
+	}
+	return program, nil
+})
+
 // trial is a shop in a folder of its own.
 type trial struct {
 	t   *testing.T
@@ -156,11 +172,11 @@ func (tr trial) runs() map[string]string {
 // rollback runs a command, and returns its exit code; -1 when it was killed.
 func (tr trial) rollback(environ []string, args ...string) (code int, out string) {
 	tr.t.Helper()
-	self, err := os.Executable()
+	program, err := trialProgram()
 	if err != nil {
 		tr.t.Fatal(err)
 	}
-	cmd := exec.Command(self, args...)
+	cmd := exec.Command(program, args...)
 	cmd.Dir = tr.dir
 	cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + tr.dir, "USER=alice", sufferEnv + "=1", "GORACE=atexit_sleep_ms=0", "CI=1", "TMPDIR=" + os.TempDir(),

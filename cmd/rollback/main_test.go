@@ -22,11 +22,27 @@ const sufferEnv = "ROLLBACK_TEST_SUFFER"
 
 func ctxOfTests() context.Context { return context.Background() }
 
+// builds is a folder for programs that tests build; it is removed when all have ended.
+var builds string
+
+type withBuilds struct{ *testing.M }
+
+// Run runs the tests.
+func (m withBuilds) Run() int {
+	dir, err := os.MkdirTemp("", "rollback-test-")
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	builds = dir
+	return m.M.Run()
+}
+
 func TestMain(m *testing.M) {
 	if os.Getenv(sufferEnv) != "" || len(os.Args) == 3 && os.Args[1] == "serve-plugin" {
 		os.Exit(suffer(os.Args))
 	}
-	testscript.Main(m, map[string]func(){
+	testscript.Main(withBuilds{m}, map[string]func(){
 		"rollback": func() { os.Exit(run(os.Args)) },
 	})
 }

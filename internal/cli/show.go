@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -20,14 +21,14 @@ func newShow(g *global) *cobra.Command {
 		Example: "  rollback show prod.plan\n  rollback show prod.plan --format json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if format != "text" && format != "json" {
-				return usageError{err: fmt.Errorf("--format is %q: it must be text or json", format), cmd: "rollback show"}
+			if !slices.Contains(planFormats, format) {
+				return usageError{err: fmt.Errorf("--format is %q: it must be text, json or markdown", format), cmd: "rollback show"}
 			}
 			return runShow(cmd.Context(), g, args[0], format)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "text or json")
-	completeWords(cmd, "format", "text", "json")
+	cmd.Flags().StringVar(&format, "format", "text", "text, json or markdown")
+	completeWords(cmd, "format", planFormats...)
 	return cmd
 }
 
@@ -47,6 +48,9 @@ func runShow(ctx context.Context, g *global, file, format string) error {
 	}
 	if format == "json" || g.json {
 		return view.WriteJSON(g.app.Streams.Out, plan.NewDocument(p, stale))
+	}
+	if format == "markdown" {
+		return view.PlanMarkdown(g.app.Streams.Out, p)
 	}
 	view.Plan(g.app.Streams.Out, g.look(), p, view.PlanNext{})
 	for _, reason := range stale {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -14,8 +15,10 @@ import (
 
 	"github.com/rollback-project/rollback/core/apply"
 	"github.com/rollback-project/rollback/core/event"
+	"github.com/rollback-project/rollback/core/journal"
 	"github.com/rollback-project/rollback/core/plan"
 	"github.com/rollback-project/rollback/core/point"
+	"github.com/rollback-project/rollback/core/state"
 	"github.com/rollback-project/rollback/internal/term"
 	"github.com/rollback-project/rollback/sdk/conformance"
 	"github.com/rollback-project/rollback/sdk/diag"
@@ -100,6 +103,34 @@ func shows(text string) map[string]func(io.Writer, Look) {
 			Version(w, VersionDoc{Version: "1.0.0", Commit: "abc", Date: "2019-06-01T00:00:00Z", GoVersion: "go1.25", PluginProtocols: []int{1}, Platform: "linux/amd64"})
 		},
 		"sandbox": func(w io.Writer, l Look) { sandboxes(w, l, text) },
+		"history": func(w io.Writer, l Look) {
+			History(w, l, historyDoc(text))
+			History(w, l, HistoryDoc{})
+		},
+		"operation": func(w io.Writer, l Look) { operationView(w, l, text) },
+		"quarantine": func(w io.Writer, l Look) {
+			Quarantine(w, l, quarantineDoc(text))
+			Quarantine(w, l, QuarantineDoc{})
+		},
+		"recovery": func(w io.Writer, l Look) {
+			Recovery(w, l, apply.Result{
+				Err: errors.New("/a crashes" + text), RestoreErr: errors.New("no | way\nback" + text), Apps: everyApp(text),
+			}, End{OperationID: "01OP", Environment: "prod" + text, To: "2019-06-12" + text})
+		},
+		"broken-off": func(w io.Writer, l Look) {
+			Status(w, l, StatusDoc{
+				Environment: "prod", Branch: "master", Drift: []StatusDrift{{App: "/a" + text, Left: "reg/a:1", Runs: "reg/a:3" + text}, {App: "/b", Left: "reg/b:1"}},
+				Unfinished: &StatusUnfinished{Operation: "01OP" + text, Step: "wave_starting", Wave: 2, At: noon.Add(-time.Hour), Next: "continue"},
+				Holds:      []StatusHold{{App: "/a" + text, Image: "reg/a:1", HeldBy: "alice" + text, Reason: "incident" + text}},
+				Lock:       &StatusLock{Operation: "01OP", Who: "bob" + text, Host: "there" + text, PID: 7, Since: noon.Add(-time.Hour), Gone: true},
+			})
+			Status(w, l, StatusDoc{Environment: "prod", Branch: "master", Unfinished: &StatusUnfinished{Operation: "01OP", Step: "failing", At: noon, Next: "restore"}})
+		},
+		"markdown": func(w io.Writer, _ Look) {
+			if err := PlanMarkdown(w, p); err != nil {
+				panic(err)
+			}
+		},
 	}
 }
 
@@ -216,13 +247,81 @@ func messages(text string) diag.Diagnostics {
 	return ds
 }
 
-func everyEnd(w io.Writer, l Look, text string) {
-	apps := []apply.AppState{
+func everyApp(text string) []apply.AppState {
+	return []apply.AppState{
 		{App: "/a" + text, From: "reg/a:2" + text, To: "reg/a:1", Running: "reg/a:1" + text, Standing: apply.Failed, Problem: "unhealthy" + text},
 		{App: "/b", From: "reg/b:2", Standing: apply.Unknown},
 		{App: "/c", From: "reg/c:2", Running: "reg/c@sha256:" + text + "0123456789abcdef", Standing: apply.Restored},
+		{App: "/d", From: "reg/d:2", Running: "reg/d:2", Standing: apply.Pending},
 	}
-	end := End{OperationID: "01OP", Environment: "prod" + text, To: "2019-06-12" + text, Duration: 130 * time.Second, State: "state.db" + text, Recovery: "recovery.md" + text, Quarantined: []string{"reg/a:2" + text}}
+}
+
+func historyOf(text string) state.Operation {
+	p := everyAction(text)
+	return state.Operation{
+		Header: journal.Header{
+			OperationID: "01OP" + text, Kind: journal.Apply, Environment: "prod" + text, Operator: "alice@here" + text, ApprovedBy: "bob" + text, Reason: "it is broken" + text,
+			Ticket: "INC-7" + text, Overrides: map[string]string{"freeze" + text: "incident" + text}, Host: "here" + text, Link: "https://ci/1" + text, Plan: p,
+		},
+		StartedAt: noon.Add(-time.Hour), EndedAt: noon.Add(-59 * time.Minute), Outcome: event.Done,
+	}
+}
+
+func historyDoc(text string) HistoryDoc {
+	running, undo := historyOf(text), historyOf(text)
+	running.Outcome, running.EndedAt = "", time.Time{}
+	undo.Undoes, undo.Outcome, undo.ApprovedBy = "01OQ"+text, event.NeedsPerson, ""
+	return HistoryDoc{Operations: []HistoryOperation{NewHistoryOperation(running), NewHistoryOperation(historyOf(text)), NewHistoryOperation(undo)}}
+}
+
+func operationView(w io.Writer, l Look, text string) {
+	op := historyOf(text)
+	at := op.StartedAt
+	var entries []journal.Entry
+	for i, e := range []journal.Entry{
+		{Step: journal.Started},
+		{Step: journal.Snapshotted},
+		{Step: journal.WaveStarting, Wave: 1, Apps: []string{"/a" + text}},
+		{Step: journal.Accepted, DeploymentID: "d"},
+		{Step: journal.Resumed, By: "bob" + text},
+		{Step: journal.WaveHealthy, Wave: 1},
+		{Step: journal.WaveVerified, Wave: 1},
+		{Step: journal.Failing, Reason: "crashes" + text},
+		{Step: journal.RestoreStarting, Wave: 1, Apps: []string{"/a"}},
+		{Step: journal.WaveRestored, Wave: 1},
+		{Step: journal.Stopped, Reason: "interrupted" + text},
+		{Step: journal.Ended, Outcome: event.NeedsPerson},
+	} {
+		e.At = at.Add(time.Duration(i) * time.Second)
+		entries = append(entries, e)
+	}
+	warning := diag.Warnf("Notification not delivered", "no route%s", text)
+	told := []event.Event{
+		{Type: event.ApplyStart, At: at.Add(2 * time.Second), App: "/a" + text, From: "reg/a:2", To: "reg/a:1"},
+		{Type: event.ApplyComplete, At: at.Add(5 * time.Second), App: "/a", Message: "healthy" + text},
+		{Type: event.Diagnostic, At: at.Add(5 * time.Second), Diagnostic: &warning},
+		{Type: event.WaveStart, At: at.Add(2 * time.Second), Message: "said by the journal"},
+	}
+	d, err := NewOperationDoc(op, entries, told)
+	if err != nil {
+		panic(err)
+	}
+	Operation(w, l, d)
+}
+
+func quarantineDoc(text string) QuarantineDoc {
+	return QuarantineDoc{
+		Images: []state.BadImage{
+			{Repository: "reg/a" + text, Digest: "sha256:0123456789abcdef", Tag: "4-master" + text, Reason: "crashes" + text, AddedBy: "alice" + text, At: noon},
+			{Repository: "reg/b", Tag: "5-master", Reason: "slow", AddedBy: "bob", At: noon},
+		},
+		Holds: []state.Hold{{App: "/a" + text, Image: "reg/a:3", HeldBy: "alice" + text, Reason: "incident" + text, At: noon}},
+	}
+}
+
+func everyEnd(w io.Writer, l Look, text string) {
+	apps := everyApp(text)[:3]
+	end := End{OperationID: "01OP", Environment: "prod" + text, To: "2019-06-12" + text, Duration: 130 * time.Second, State: "state.db" + text, Recovery: "recovery.md" + text, Quarantined: []string{"reg/a:2" + text}, Held: []string{"/a" + text}}
 	for _, o := range []event.Outcome{event.Nothing, event.Done, event.Refused, event.Restored, event.NeedsPerson, event.Locked, event.Interrupted, event.Abandoned} {
 		Applied(w, l, apply.Result{Outcome: o, AsBefore: o != event.NeedsPerson, Apps: apps}, end)
 	}
