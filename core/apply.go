@@ -76,6 +76,9 @@ func (e *Engine) timed(run func() ApplyResult) ApplyResult {
 func ExitCode(res apply.Result) int {
 	switch res.Outcome {
 	case event.Done, event.Nothing, event.Abandoned:
+		if res.Unrecorded != nil {
+			return 4
+		}
 		return 0
 	case event.Refused:
 		return 1
@@ -269,7 +272,11 @@ func (e *Engine) recheck(ctx context.Context, req ApplyRequest) error {
 	if err != nil {
 		return err
 	}
-	if len(reasons) > 0 {
+	bad, err := e.quarantinedSince(ctx, p)
+	if err != nil {
+		return err
+	}
+	if reasons = append(reasons, bad...); len(reasons) > 0 {
 		return &StaleError{Reasons: reasons}
 	}
 	asked := *p // the plan stays as it was approved
@@ -287,6 +294,29 @@ func (e *Engine) recheck(ctx context.Context, req ApplyRequest) error {
 		return fmt.Errorf("check the guards once more before changing anything: %s", strings.Join(failed, " "))
 	}
 	return nil
+}
+
+// quarantinedSince says which images of a plan have become known bad since it was made. Those that were allowed then are in
+// its diagnostics.
+func (e *Engine) quarantinedSince(ctx context.Context, p *plan.Plan) ([]string, error) {
+	bad, err := e.State.Quarantined(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, c := range p.Changes {
+		ref, err := plan.ParseRef(c.To.Image)
+		if err != nil || c.Wave == 0 {
+			continue
+		}
+		for _, b := range bad {
+			if is(b, ref.Repository, c.To.Digest, c.To.Tag) && b.At.After(p.Timestamp) {
+				out = append(out, fmt.Sprintf("%s of %s has been put into quarantine: %s", c.To.Tag, c.Repo, b.Reason))
+				break
+			}
+		}
+	}
+	return out, nil
 }
 
 // overrides are those given now and those the plan was made with.

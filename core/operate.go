@@ -216,13 +216,17 @@ func why(h journal.Header) string {
 // keepHolds records which apps are held, for those who ask without an orchestrator that marks them.
 func (e *Engine) keepHolds(ctx context.Context, h journal.Header, res *ApplyResult) {
 	var holds []state.Hold
-	for _, c := range h.Plan.Changes {
-		if c.Wave > 0 {
-			holds = append(holds, state.Hold{
-				Environment: h.Environment, App: c.App, Image: c.To.Image, Operation: h.OperationID, Reason: why(h), HeldBy: h.Operator, At: e.Now(),
-			})
-			res.Held = append(res.Held, c.App)
+	for _, app := range h.Plan.Apps() {
+		var images []string
+		for _, c := range h.Plan.Changes {
+			if c.App == app && c.Wave > 0 {
+				images = append(images, c.To.Image)
+			}
 		}
+		holds = append(holds, state.Hold{
+			Environment: h.Environment, App: app, Image: strings.Join(images, " "), Operation: h.OperationID, Reason: why(h), HeldBy: h.Operator, At: e.Now(),
+		})
+		res.Held = append(res.Held, app)
 	}
 	if err := e.State.Hold(ctx, holds); err != nil {
 		e.warn("Holds not recorded", err)
@@ -343,31 +347,95 @@ func (e *Engine) FindResumable(ctx context.Context, environment, id string) (*st
 	if err != nil {
 		return nil, journal.Progress{}, err
 	}
+	if op.Environment != environment {
+		return nil, journal.Progress{}, fmt.Errorf("resume operation %s: it is of %s, not of %s; name its environment with --env, and its policy with -f", op.OperationID, op.Environment, environment)
+	}
 	p := journal.Replay(entries)
 	if !p.Resumable() {
 		return nil, p, &NothingToResumeError{Environment: op.Environment, Operation: op.OperationID, Outcome: string(p.Outcome)}
 	}
-	return op, p, nil
+	return op, p, e.stillLast(ctx, op, p)
+}
+
+// stillLast refuses to put back once more what an operation has left that had ended in need of a person, when somebody has done
+// something since: it would be lost.
+func (e *Engine) stillLast(ctx context.Context, op *state.Operation, p journal.Progress) error {
+	if p.Outcome != event.NeedsPerson {
+		return nil
+	}
+	newest, err := e.State.Operations(ctx, op.Environment, 1)
+	if err != nil {
+		return err
+	}
+	if len(newest) > 0 && newest[0].OperationID != op.OperationID && newest[0].Outcome != event.Refused {
+		return fmt.Errorf("resume operation %s: operation %s has changed %s since, and that would be lost; see `rollback history`, and `rollback undo` for its way back",
+			op.OperationID, newest[0].OperationID, op.Environment)
+	}
+	if e.Orchestrator == nil {
+		return nil
+	}
+	env, err := e.Environment(op.Environment)
+	if err != nil {
+		return err
+	}
+	apps, err := e.apps(ctx, env)
+	if err != nil {
+		return err
+	}
+	for _, a := range apps {
+		var runs []string
+		for _, i := range a.Images {
+			runs = append(runs, i.Image)
+		}
+		left, known := p.Running[a.ID]
+		if now := strings.Join(runs, ", "); known && now != left && !before(op.Plan, a.ID, now) {
+			return fmt.Errorf("resume operation %s: somebody has changed %s since: it ran %s and runs %s, and that would be lost; set its image by hand, and then record that with `rollback resume %s --abandon`",
+				op.OperationID, a.ID, left, now, op.OperationID)
+		}
+	}
+	return nil
+}
+
+// before reports whether an app runs what it ran before a plan.
+func before(p *plan.Plan, app, runs string) bool {
+	var images []string
+	for _, c := range p.Changes {
+		if c.App == app {
+			images = append(images, c.From.Image)
+		}
+	}
+	return strings.Join(images, ", ") == runs
 }
 
 // Resume takes up an operation that was broken off: it finishes it, or puts everything back when it was failing already.
 func (e *Engine) Resume(ctx context.Context, req ResumeRequest) ApplyResult {
 	return e.timed(func() ApplyResult {
 		op, _, err := e.FindResumable(ctx, req.Environment.Name, req.Operation)
-		if err != nil {
+		if err != nil && !req.Abandon {
 			return refused(err)
 		}
-		return e.locked(ctx, op.Environment, op.OperationID, req.Run, func(ctx context.Context, lock *state.Lock) ApplyResult {
+		if op == nil {
+			return refused(err)
+		}
+		res := e.locked(ctx, op.Environment, op.OperationID, req.Run, func(ctx context.Context, lock *state.Lock) ApplyResult {
 			return e.resumeLocked(ctx, req, op.OperationID, lock)
 		})
+		if res.Outcome == event.Interrupted && res.OperationID == "" {
+			// It is not as before: it is as it was left.
+			return refused(fmt.Errorf("resume operation %s: stopped while it was waited for; it is as it was left", op.OperationID))
+		}
+		return res
 	})
 }
 
 func (e *Engine) resumeLocked(ctx context.Context, req ResumeRequest, id string, lock *state.Lock) ApplyResult {
 	// It may have gone on, or ended, while the lock was waited for.
 	op, progress, err := e.FindResumable(ctx, req.Environment.Name, id)
-	if err != nil {
+	if op == nil || err != nil && !req.Abandon {
 		return refused(err)
+	}
+	if op.Plan.PolicyHash != e.Policy.Hash {
+		e.warn("Policy has changed", fmt.Errorf("the policy is not the one that operation %s began with: its timeouts, gates and plugins count from here on", id))
 	}
 	j, err := e.State.ContinueJournal(ctx, lock, id)
 	if err != nil {

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,21 +42,39 @@ func (e *Engine) Judge(ctx context.Context, environment string, images []string)
 		if err != nil {
 			return nil, fmt.Errorf("judge image %q: %w", image, err)
 		}
+		resolved, err := e.BadImage(ctx, image)
+		if err != nil {
+			return nil, err
+		}
+		digest := resolved.Digest
 		a := QuarantineAnswer{Image: image, Holds: []state.Hold{}}
 		for _, b := range bad {
-			if b.Repository == ref.Repository && (ref.Digest != "" && b.Digest == ref.Digest || ref.Digest == "" && b.Tag == ref.Tag) {
+			if is(b, ref.Repository, digest, ref.Tag) {
 				a.Bad = &b
 				break
 			}
 		}
 		for _, h := range holds {
-			if held, err := plan.ParseRef(h.Image); err == nil && held.Repository == ref.Repository && h.Image != image {
-				a.Holds = append(a.Holds, h)
+			for at := range strings.FieldsSeq(h.Image) {
+				if held, err := plan.ParseRef(at); err == nil && held.Repository == ref.Repository && at != image {
+					a.Holds = append(a.Holds, h)
+				}
 			}
 		}
 		out = append(out, a)
 	}
 	return out, nil
+}
+
+// is reports whether a record is of an image: by digest where both have one, else by tag.
+func is(b state.BadImage, repository, digest, tag string) bool {
+	if b.Repository != repository {
+		return false
+	}
+	if b.Digest != "" && digest != "" {
+		return b.Digest == digest
+	}
+	return b.Tag != "" && b.Tag == tag
 }
 
 // BadImage reads an image reference for quarantine: its digest is looked up where the reference has none.
@@ -116,7 +135,9 @@ func (e *Engine) holdOn(env policy.Environment, a orchestrator.App, recorded []s
 		return &h
 	}
 	for _, r := range recorded {
-		runs := slices.ContainsFunc(a.Images, func(i orchestrator.ContainerImage) bool { return i.Image == r.Image })
+		runs := slices.ContainsFunc(a.Images, func(i orchestrator.ContainerImage) bool {
+			return slices.Contains(strings.Fields(r.Image), i.Image)
+		})
 		// An orchestrator that marks apps knows better than the record.
 		if r.App == a.ID && r.Environment == env.Name && runs && !e.Capabilities.Has(schema.Hold) {
 			return &r
@@ -131,8 +152,28 @@ func (e *Engine) Holds(ctx context.Context, env policy.Environment) ([]state.Hol
 }
 
 // LiftHolds releases apps, or all that are held with none named, and returns those that were. Where the orchestrator marks apps, it
-// takes the marks off; it may replace their instances for that.
-func (e *Engine) LiftHolds(ctx context.Context, env policy.Environment, apps []string) ([]state.Hold, error) {
+// takes the marks off; it may replace their instances for that. It happens under the environment's lock, and not while an operation
+// is unfinished: a *state.LockedError or *UnfinishedError says so.
+func (e *Engine) LiftHolds(ctx context.Context, env policy.Environment, apps []string, r Run) (released []state.Hold, err error) {
+	r.Holder.Operation = NewID(e.Now())
+	lock, err := e.State.Lock(ctx, env.Name, r.Holder, r.LockTimeout, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	ctx, release := lock.Context(ctx)
+	defer release()
+	left, err := e.State.Unfinished(ctx, env.Name)
+	if err != nil {
+		return nil, err
+	}
+	if left != nil {
+		return nil, &UnfinishedError{Operation: left.OperationID, Environment: env.Name}
+	}
+	return e.liftHolds(ctx, env, apps, r.Holder.Operation)
+}
+
+func (e *Engine) liftHolds(ctx context.Context, env policy.Environment, apps []string, operation string) ([]state.Hold, error) {
 	held, err := e.holds(ctx, env.Name)
 	if err != nil {
 		return nil, err
@@ -151,7 +192,7 @@ func (e *Engine) LiftHolds(ctx context.Context, env policy.Environment, apps []s
 	}
 	lifter, ok := e.Orchestrator.(orchestrator.HoldLifter)
 	if ok && e.Capabilities.Has(schema.Hold) && len(ids) > 0 {
-		req := orchestrator.LiftHoldRequest{OperationID: NewID(e.Now()), Apps: ids, Timeout: e.Policy.Apply.Timeout}
+		req := orchestrator.LiftHoldRequest{OperationID: operation, Apps: ids, Timeout: e.Policy.Apply.Timeout}
 		if err := lifter.LiftHold(ctx, req, e.tellLifting); err != nil {
 			return nil, fmt.Errorf("release %s: %w", strings.Join(ids, ", "), err)
 		}

@@ -34,9 +34,6 @@ type World struct {
 	Matches  []plan.Matched
 	// MatchDiagnostics says which repos have no app, and what was seen instead.
 	MatchDiagnostics diag.Diagnostics
-	// AppsUnknown says why the apps could not be read; "" when they were, or when there is no orchestrator.
-	AppsUnknown string
-
 	// gone says of images, by repo and digest, why they can no longer be pulled; bad are those in quarantine.
 	gone map[[2]string]string
 	bad  []state.BadImage

@@ -44,7 +44,11 @@ func (e *Engine) PlanUndo(ctx context.Context, req UndoRequest) (*plan.Plan, *st
 		AllowQuarantined: req.AllowQuarantined, Quarantined: map[string]string{},
 	}
 	for _, b := range bad {
-		in.Quarantined[b.Repository+"@"+b.Digest] = b.Reason
+		if b.Digest != "" {
+			in.Quarantined[b.Repository+"@"+b.Digest] = b.Reason
+		} else {
+			in.Quarantined[b.Repository+":"+b.Tag] = b.Reason
+		}
 	}
 	if in.Preflight, err = e.preflight(ctx, plan.UndoImages(in)); err != nil {
 		return nil, op, err

@@ -84,6 +84,8 @@ type Result struct {
 	Err error
 	// RestoreErr is why putting back failed as well; nil when it did not.
 	RestoreErr error
+	// Unrecorded is why the end could not be recorded, so that the operation is unfinished on record; nil when it was.
+	Unrecorded error
 	// AsBefore: whatever was changed has been put back, or nothing was changed.
 	AsBefore bool
 	// Apps tells how every changed app stands, in the plan's order.
@@ -137,7 +139,10 @@ func Run(ctx context.Context, o Options) Result {
 	res := r.do(ctx)
 	res.Apps = r.apps
 	end := journal.Entry{Step: journal.Ended, Outcome: res.Outcome, Reason: reason(res), Running: map[string]string{}}
-	if ctx.Err() != nil && !res.AsBefore {
+	if r.unfit {
+		return res
+	}
+	if ctx.Err() != nil && !res.AsBefore && res.Outcome != event.Done {
 		// It has not ended: somebody has to take it up.
 		end = journal.Entry{Step: journal.Stopped, Reason: reason(res), Interrupted: res.Outcome == event.Interrupted}
 	}
@@ -147,7 +152,7 @@ func Run(ctx context.Context, o Options) Result {
 		}
 	}
 	if err := o.Journal.Record(end); err != nil {
-		res.Err = errors.Join(res.Err, err)
+		res.Unrecorded = err
 	}
 	return res
 }
@@ -170,12 +175,16 @@ type run struct {
 	open []string
 	// unrecorded is what kept steps of putting back from the journal.
 	unrecorded []error
+	// unheardOf are waves of which it is not known whether the orchestrator has taken them, and under which deployments.
+	unheardOf map[int]bool
+	// unfit: the journal could not be taken up, so nothing more is written to it.
+	unfit bool
 	// begun are the waves whose deployment may have been sent.
 	begun []int
 }
 
 func newRun(o Options) *run {
-	r := &run{Options: o, index: map[string]int{}, snapshots: map[string]orchestrator.Snapshot{}, started: o.Now()}
+	r := &run{Options: o, index: map[string]int{}, snapshots: map[string]orchestrator.Snapshot{}, unheardOf: map[int]bool{}, started: o.Now()}
 	for _, wave := range o.Header.Plan.Waves() {
 		for _, c := range wave {
 			if i, seen := r.index[c.App]; seen {
@@ -290,11 +299,17 @@ func (r *run) wave(ctx context.Context, n, of int, changes []plan.Change) error 
 
 // judgeWave passes a healthy wave through its verification gates.
 func (r *run) judgeWave(ctx context.Context, last bool, changes []plan.Change) error {
-	soft, stop := r.soft(ctx)
-	defer stop()
 	if err := r.interruptedOr(ctx, nil); err != nil || r.Gates == nil {
 		return err
 	}
+	limit := time.Duration(0)
+	if r.Total > 0 {
+		if limit = r.Total - r.Now().Sub(r.started); limit <= 0 {
+			return r.timeIsOver()
+		}
+	}
+	soft, stop := r.within(ctx, limit)
+	defer stop()
 	if err := r.Gates(soft, changes, last); err != nil {
 		return r.interruptedOr(ctx, err)
 	}
@@ -331,6 +346,7 @@ func (r *run) deployWave(ctx context.Context, n, of int, changes []plan.Change) 
 		}
 		r.mark(ids, Pending, Deploying)
 		r.unheard(err)
+		r.unheardOf[n] = err != nil && !f.acceptedAny && len(r.open) == 0
 	}
 	if err == nil && !f.completed {
 		err = fault.New(fault.Internal, "the orchestrator plugin ended the deployment without saying that it is complete")
@@ -350,7 +366,7 @@ func (r *run) send(ctx context.Context, n int, changes []plan.Change, timeout ti
 			App: c.App, Container: c.Container, From: c.From.Image, To: c.To.Image, ExpectedFingerprint: c.Fingerprint, Revision: c.Revision,
 		})
 	}
-	if r.Attacher != nil && slices.Contains(r.begun, n) && len(r.open) > 0 {
+	if r.Attacher != nil && r.allSent(n) {
 		attach := orchestrator.AttachRequest{OperationID: req.OperationID, DeploymentIDs: slices.Clone(r.open), Changes: req.Changes, Timeout: timeout}
 		err := r.Attacher.Attach(ctx, attach, f.event)
 		if !fault.Is(err, fault.NotFound) || f.acceptedAny {
@@ -359,6 +375,16 @@ func (r *run) send(ctx context.Context, n int, changes []plan.Change, timeout ti
 		// The orchestrator does not know it any more; whoever asks again under the same id deploys nothing twice.
 	}
 	return r.Orchestrator.Deploy(ctx, req, f.event)
+}
+
+// allSent reports whether the orchestrator has taken every app of a wave from a process before this one. Only then is it enough to
+// follow: what was not sent would never come.
+func (r *run) allSent(n int) bool {
+	if r.Resume == nil || len(r.open) == 0 {
+		return false
+	}
+	sent := r.Resume.Progress.Sent[n]
+	return !slices.ContainsFunc(r.appsOf(n), func(id string) bool { return !slices.Contains(sent, id) })
 }
 
 func (r *run) waveID(n int) string { return fmt.Sprintf("%s-w%d", r.Header.OperationID, n) }
@@ -370,12 +396,16 @@ func (r *run) timeLeft() (time.Duration, error) {
 	}
 	left := r.Total - r.Now().Sub(r.started)
 	if left <= 0 {
-		return 0, fault.New(fault.Unhealthy, "the %s for all waves together (apply.total_timeout) are over", r.Total)
+		return 0, r.timeIsOver()
 	}
 	if r.Timeout > 0 && r.Timeout < left {
 		return r.Timeout, nil
 	}
 	return left, nil
+}
+
+func (r *run) timeIsOver() error {
+	return fault.New(fault.Unhealthy, "the %s for all waves together (apply.total_timeout) are over", r.Total)
 }
 
 // unheard adds deployments that no event told of, but that the plugin knows to be under way.
@@ -404,7 +434,19 @@ func nothingSent(err error) bool {
 
 // soft returns a context that ends with ctx, at the first interrupt, or when a plugin has overrun its timeout by far.
 func (r *run) soft(ctx context.Context) (context.Context, context.CancelFunc) {
-	bounded, release := r.bounded(ctx)
+	limit := time.Duration(0)
+	if r.Timeout > 0 {
+		limit = r.Timeout + grace
+	}
+	return r.within(ctx, limit)
+}
+
+// within returns a context that ends with ctx, at the first interrupt, or after a time; 0 is none.
+func (r *run) within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	bounded, release := context.WithCancel(ctx)
+	if limit > 0 {
+		bounded, release = context.WithTimeout(ctx, limit)
+	}
 	soft, cancel := context.WithCancelCause(bounded)
 	done := make(chan struct{})
 	go func() {

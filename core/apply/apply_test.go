@@ -146,7 +146,7 @@ func TestAJournalThatCannotBeWritten(t *testing.T) {
 				return nil
 			}
 			res := apply.Run(t.Context(), o)
-			if res.Outcome != want || !errors.Is(res.Err, full) || res.RestoreErr != nil {
+			if res.Outcome != want || !errors.Is(errors.Join(res.Err, res.Unrecorded), full) || !errors.Is(res.Unrecorded, full) && want != event.Refused || res.RestoreErr != nil {
 				t.Errorf("%+v, want %s", res, want)
 			}
 			if want != event.Done && f.runs["/a"][""] != "old/a" {
@@ -167,10 +167,10 @@ func TestADeploymentThatFails(t *testing.T) {
 		"drifted":                         {false, fault.New(fault.Drifted, "changed"), event.Refused, ""},
 		"nothing was sent":                {false, fault.New(fault.Unavailable, "no route"), event.Refused, ""},
 		"away after it was accepted":      {true, fault.New(fault.Unavailable, "no route"), event.Restored, "cancel D"},
-		"the answer is lost":              {false, fault.New(fault.Indeterminate, "lost"), event.Restored, ""},
+		"the answer is lost":              {false, fault.New(fault.Indeterminate, "lost"), event.Restored, "cancel"},
 		"lost, but known to be under way": {false, &fault.Fault{Code: fault.Indeterminate, Message: "lost", Deployments: []string{"X"}}, event.Restored, "cancel X"},
 		"lost, and heard of":              {true, &fault.Fault{Code: fault.Indeterminate, Message: "lost", Deployments: []string{"D"}}, event.Restored, "cancel D"},
-		"no fault at all":                 {false, errors.New("what?"), event.Restored, ""},
+		"no fault at all":                 {false, errors.New("what?"), event.Restored, "cancel"},
 		"it ends without an end":          {true, nil, event.Restored, "cancel D"},
 		"it ends without a word":          {false, nil, event.Restored, ""},
 	} {

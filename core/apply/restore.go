@@ -11,6 +11,7 @@ import (
 	"github.com/rollback-project/rollback/core/event"
 	"github.com/rollback-project/rollback/core/journal"
 	"github.com/rollback-project/rollback/core/policy"
+	"github.com/rollback-project/rollback/sdk/diag"
 	"github.com/rollback-project/rollback/sdk/fault"
 	"github.com/rollback-project/rollback/sdk/orchestrator"
 )
@@ -79,7 +80,7 @@ func (r *run) restore(ctx context.Context) error {
 	var errs, cancelErrs []error
 	for i := len(r.begun) - 1; i >= 0 && ctx.Err() == nil; i-- {
 		// What a wave has left under way would be in the way of putting back the next.
-		cancelErrs = append(cancelErrs, r.cancelOpen(ctx))
+		cancelErrs = append(cancelErrs, r.cancelOpen(ctx), r.cancelUnheard(ctx, r.begun[i]))
 		errs = append(errs, r.restoreWave(ctx, r.begun[i]))
 	}
 	if ctx.Err() != nil {
@@ -106,6 +107,19 @@ func (r *run) cancelOpen(ctx context.Context) error {
 	}
 	r.emit(event.Event{Type: event.Log, Message: "Cancelled deployment " + strings.Join(r.open, ", ")})
 	r.open = nil
+	return nil
+}
+
+// cancelUnheard stops what may have been taken of a wave without a word: by the id under which it was asked for.
+func (r *run) cancelUnheard(ctx context.Context, n int) error {
+	if !r.unheardOf[n] || r.Canceler == nil {
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, longestRead)
+	defer cancel()
+	if err := r.Canceler.Cancel(bounded, orchestrator.CancelRequest{OperationID: r.waveID(n)}); err != nil {
+		return fmt.Errorf("cancel what may be under way of wave %d: %w", n, err)
+	}
 	return nil
 }
 
@@ -266,6 +280,10 @@ func (r *run) judge(s orchestrator.Snapshot) error {
 		return fault.New(fault.Unhealthy, "app %s runs %s again but is not healthy: %s", a.App, a.Running, a.Problem).On(a.App)
 	default:
 		a.Standing, a.Problem = Restored, ""
+		if was := r.snapshots[s.App].Fingerprint; was != "" && s.Fingerprint != was {
+			d := diag.Warnf("Configuration is not as before", "%s runs %s again, but its configuration is not the one that it had: compare it in the orchestrator.", a.App, a.Running)
+			r.emit(event.Event{Type: event.Diagnostic, App: a.App, Diagnostic: &d, Message: d.Summary})
+		}
 		return nil
 	}
 }

@@ -15,6 +15,7 @@ import (
 func (r *run) takeUp(ctx context.Context) Result {
 	p := r.Resume.Progress
 	if err := r.Journal.Record(journal.Entry{Step: journal.Resumed, By: r.Resume.By}); err != nil {
+		r.unfit = true
 		return Result{Outcome: event.NeedsPerson, Err: err}
 	}
 	for _, s := range r.Resume.Snapshots {
@@ -22,6 +23,9 @@ func (r *run) takeUp(ctx context.Context) Result {
 	}
 	r.open = slices.Clone(p.Open)
 	r.begun = slices.Clone(p.Begun)
+	for _, n := range r.begun {
+		r.unheardOf[n] = !slices.Contains(p.Healthy, n) && len(p.Sent[n]) == 0
+	}
 	next := p.Next
 	if p.Outcome != "" || r.Resume.PutBack && next == journal.Continue {
 		next = journal.PutBack

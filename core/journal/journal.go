@@ -74,6 +74,8 @@ type Progress struct {
 	// Open are the deployments forward that were accepted and not seen to their end. Those that put back are not among
 	// them: they are never cancelled, but followed when they are asked for again.
 	Open []string
+	// Sent lists, by wave, the apps of which a deployment was accepted.
+	Sent map[int][]string
 	// Restored lists the waves put back.
 	Restored []int
 	// Cause is why it is failing; "" as long as it is not. Interrupted: because a person asked to stop.
@@ -107,6 +109,10 @@ func Replay(entries []Entry) Progress {
 			if !slices.Contains(p.Open, e.DeploymentID) {
 				p.Open = append(p.Open, e.DeploymentID)
 			}
+			if p.Sent == nil {
+				p.Sent = map[int][]string{}
+			}
+			p.Sent[e.Wave] = append(p.Sent[e.Wave], e.Apps...)
 		case WaveHealthy:
 			p.Open, p.Healthy = nil, append(p.Healthy, e.Wave)
 		case WaveVerified:

@@ -15,7 +15,7 @@ func TestReplaySaysWhatIsLeftToDo(t *testing.T) {
 	started := journal.Entry{Step: journal.Started}
 	snapshotted := journal.Entry{Step: journal.Snapshotted}
 	wave := func(step journal.Step, n int) journal.Entry { return journal.Entry{Step: step, Wave: n} }
-	accepted := journal.Entry{Step: journal.Accepted, Wave: 1, DeploymentID: "d1"}
+	accepted := journal.Entry{Step: journal.Accepted, Wave: 1, DeploymentID: "d1", Apps: []string{"/a"}}
 	failing := journal.Entry{Step: journal.Failing, Reason: "/a crashes"}
 	cases := []struct {
 		name    string
@@ -33,17 +33,17 @@ func TestReplaySaysWhatIsLeftToDo(t *testing.T) {
 		{
 			"an accepted deployment is open until its wave is healthy",
 			[]journal.Entry{started, wave(journal.WaveStarting, 1), accepted},
-			journal.Progress{Next: journal.Continue, Begun: []int{1}, Open: []string{"d1"}},
+			journal.Progress{Next: journal.Continue, Begun: []int{1}, Open: []string{"d1"}, Sent: map[int][]string{1: {"/a"}}},
 		},
 		{
 			"one that is accepted again, after it was taken up, is one",
 			[]journal.Entry{started, wave(journal.WaveStarting, 1), accepted, {Step: journal.Resumed}, wave(journal.WaveStarting, 1), accepted},
-			journal.Progress{Next: journal.Continue, Begun: []int{1}, Open: []string{"d1"}},
+			journal.Progress{Next: journal.Continue, Begun: []int{1}, Open: []string{"d1"}, Sent: map[int][]string{1: {"/a", "/a"}}},
 		},
 		{
 			"a healthy wave leaves no deployment",
 			[]journal.Entry{started, wave(journal.WaveStarting, 1), accepted, wave(journal.WaveHealthy, 1)},
-			journal.Progress{Next: journal.Continue, Begun: []int{1}, Healthy: []int{1}},
+			journal.Progress{Next: journal.Continue, Begun: []int{1}, Healthy: []int{1}, Sent: map[int][]string{1: {"/a"}}},
 		},
 		{
 			"one that failed is put back, whoever takes it up",

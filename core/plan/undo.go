@@ -33,7 +33,7 @@ type UndoInput struct {
 	Only, Except []string
 	// AllowQuarantined goes to images known bad, with a warning.
 	AllowQuarantined bool
-	// Quarantined says of images, as repository@digest, why they are known bad.
+	// Quarantined says of images, as repository@digest, or repository:tag where the digest is not known, why they are known bad.
 	Quarantined map[string]string
 	// Preflight is what was found of each of UndoImages; nil: nobody looked.
 	Preflight map[string]Check
@@ -131,7 +131,11 @@ func (u *undoer) back(c *Change, was Change, last int) {
 	if app := u.apps[was.App]; app.Immutable != "" {
 		u.b.fail(was.Repo, "Image cannot be changed", "The image of %s cannot be changed: %s.", clean(was.App), clean(stop(app.Immutable)))
 	}
-	if why, bad := u.Quarantined[ref.Repository+"@"+was.From.Digest]; bad {
+	why, bad := u.Quarantined[ref.Repository+"@"+was.From.Digest]
+	if !bad {
+		why, bad = u.Quarantined[ref.Repository+":"+was.From.Tag]
+	}
+	if bad {
 		u.b.failUnless(u.AllowQuarantined, was.Repo, "Image is known bad", "%s would get %s again, which is in quarantine: %s. If it has to be, say --allow-quarantined.",
 			clean(was.App), clean(was.From.Tag), clean(why))
 	}

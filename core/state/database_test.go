@@ -154,3 +154,26 @@ func TestAClockThatJumpsFreesNoLock(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAnEntryThatCouldNotBeWrittenComesBeforeTheNext: what has happened stays in order, and nothing of it is lost.
+func TestAnEntryThatCouldNotBeWrittenComesBeforeTheNext(t *testing.T) {
+	pg := server(t)
+	s := open(t, state.Options{URL: pg.URL, Now: clock, Lease: time.Hour, Patience: 100 * time.Millisecond})
+	lock, j := begin(t, s, "01A")
+	record(t, j, journal.Entry{Step: journal.Started})
+	pg.Stop()
+	if err := j.Record(journal.Entry{Step: journal.Failing, Reason: "/a crashes"}); err == nil {
+		t.Fatal("it was written without a server")
+	}
+	if err := pg.StartAgain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	record(t, j, journal.Entry{Step: journal.Ended, Outcome: event.Restored})
+	entries, err := s.Entries(t.Context(), "01A")
+	if err != nil || journal.Check(entries) != nil || len(entries) != 3 || entries[1].Reason != "/a crashes" {
+		t.Errorf("%+v, %v", entries, err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -33,6 +32,8 @@ type Journal struct {
 	seq    int
 	events int64
 	noted  []event.Event
+	// waiting are the entries that could not be written yet, the present one last.
+	waiting []waiting
 }
 
 // ClaimedError says that a plan has been applied before: it is applied at most once.
@@ -50,23 +51,23 @@ func (s *Store) NewJournal(ctx context.Context, l *Lock, h journal.Header) *Jour
 }
 
 // begin puts the operation on record and claims its plan.
-func (j *Journal) begin(tx *sql.Tx, at time.Time) error {
+func (j *Journal) begin(ctx context.Context, tx *sql.Tx, at time.Time) error {
 	raw, err := json.Marshal(j.header)
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(j.ctx, j.store.q("INSERT INTO plans (id, operation, at) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING"), j.header.Plan.ID, j.operation, micros(at))
+	_, err = tx.ExecContext(ctx, j.store.q("INSERT INTO plans (id, operation, at) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING"), j.header.Plan.ID, j.operation, micros(at))
 	if err != nil {
 		return err
 	}
 	var by string
-	if err := tx.QueryRowContext(j.ctx, j.store.q("SELECT operation FROM plans WHERE id = ?"), j.header.Plan.ID).Scan(&by); err != nil {
+	if err := tx.QueryRowContext(ctx, j.store.q("SELECT operation FROM plans WHERE id = ?"), j.header.Plan.ID).Scan(&by); err != nil {
 		return err
 	}
 	if by != j.operation {
 		return &ClaimedError{By: by}
 	}
-	_, err = tx.ExecContext(j.ctx, j.store.q(`INSERT INTO operations (id, environment, kind, header, started_at, ended_at, outcome, cancel_by, cancel_why)
+	_, err = tx.ExecContext(ctx, j.store.q(`INSERT INTO operations (id, environment, kind, header, started_at, ended_at, outcome, cancel_by, cancel_why)
 		VALUES (?, ?, ?, ?, ?, 0, '', '', '') ON CONFLICT (id) DO NOTHING`), j.operation, j.header.Environment, string(j.header.Kind), string(raw), micros(at))
 	return err
 }
@@ -74,7 +75,7 @@ func (j *Journal) begin(tx *sql.Tx, at time.Time) error {
 // ContinueJournal goes on with the journal of an operation that another process has left, under the lock l.
 func (s *Store) ContinueJournal(ctx context.Context, l *Lock, operation string) (*Journal, error) {
 	j := &Journal{store: s, ctx: context.WithoutCancel(ctx), operation: operation, writer: l.holder.token}
-	err := s.lasting(ctx, func() error {
+	err := s.lasting(ctx, func(ctx context.Context) error {
 		err := s.db.QueryRowContext(ctx, s.q("SELECT coalesce(max(seq), 0) FROM entries WHERE operation = ?"), operation).Scan(&j.seq)
 		if err != nil {
 			return err
@@ -91,15 +92,19 @@ func (s *Store) ContinueJournal(ctx context.Context, l *Lock, operation string) 
 // is tried again for as long as the store has patience. A *FencedError means that another process writes.
 func (j *Journal) Record(e journal.Entry) error { return j.RecordWith(e, nil) }
 
-// RecordWith writes an entry and the snapshots that belong to it, both or neither.
+// RecordWith writes an entry and the snapshots that belong to it, both or neither. An entry that could not be written is
+// written before the next one, as it was: what has happened stays in order, and nothing of it is lost as long as any entry can be
+// written.
 func (j *Journal) RecordWith(e journal.Entry, snapshots []orchestrator.Snapshot) error {
-	now := j.store.now().UTC()
-	e.Seq, e.At = j.seq+1, now
+	e.Seq, e.At = j.seq+1, j.store.now().UTC()
 	raw, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
-	err = j.store.tx(j.ctx, func(tx *sql.Tx) error { return j.write(tx, e, raw, snapshots) })
+	j.seq++
+	j.waiting = append(j.waiting, waiting{entry: e, raw: raw, snapshots: snapshots, noted: j.noted})
+	j.noted = nil
+	err = j.store.tx(j.ctx, j.write)
 	var fenced *FencedError
 	var claimed *ClaimedError
 	switch {
@@ -108,70 +113,82 @@ func (j *Journal) RecordWith(e journal.Entry, snapshots []orchestrator.Snapshot)
 	case err != nil:
 		return fmt.Errorf("write journal to %s: %w", j.store.Where(), err)
 	}
-	j.header = nil
-	j.seq++
-	j.events += int64(len(j.noted))
-	j.noted = nil
+	for _, w := range j.waiting {
+		j.events += int64(len(w.noted))
+	}
+	j.header, j.waiting = nil, nil
 	return nil
 }
 
 // Note keeps an event for those who read up on the operation. It is written along with the next entry.
 func (j *Journal) Note(e event.Event) { j.noted = append(j.noted, e) }
 
-func (j *Journal) write(tx *sql.Tx, e journal.Entry, raw []byte, snapshots []orchestrator.Snapshot) error {
-	if j.header != nil {
-		if err := j.begin(tx, e.At); err != nil {
-			return err
-		}
-	}
-	res, err := tx.ExecContext(j.ctx, j.store.q("INSERT INTO entries (operation, seq, writer, at, entry) VALUES (?, ?, ?, ?, ?) ON CONFLICT (operation, seq) DO NOTHING"),
-		j.operation, e.Seq, j.writer, micros(e.At), string(raw))
-	if err != nil {
-		return err
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(err, j.written(tx, e.Seq, raw))
-	}
-	for i, ev := range j.noted {
-		body, err := json.Marshal(noted{Event: ev, Message: ev.Message})
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(j.ctx, j.store.q("INSERT INTO events (operation, seq, at, event) VALUES (?, ?, ?, ?) ON CONFLICT (operation, seq) DO NOTHING"),
-			j.operation, j.events+int64(i)+1, micros(ev.At), string(body))
-		if err != nil {
-			return err
-		}
-	}
-	for i, snap := range snapshots {
-		if err := j.snapshot(tx, i, snap); err != nil {
-			return err
-		}
-	}
-	switch e.Step {
-	case journal.Ended:
-		_, err = tx.ExecContext(j.ctx, j.store.q("UPDATE operations SET ended_at = ?, outcome = ? WHERE id = ?"), micros(e.At), string(e.Outcome), j.operation)
-	case journal.Resumed:
-		// It goes on; who asked the process before this one to stop has not asked this one.
-		_, err = tx.ExecContext(j.ctx, j.store.q("UPDATE operations SET ended_at = 0, outcome = '', cancel_by = '', cancel_why = '' WHERE id = ?"), j.operation)
-	}
-	return err
+// waiting is an entry with what belongs to it, on its way into the database.
+type waiting struct {
+	entry     journal.Entry
+	raw       []byte
+	snapshots []orchestrator.Snapshot
+	noted     []event.Event
 }
 
-// written tells an entry of ours, whose answer was lost, from one of another process.
-func (j *Journal) written(tx *sql.Tx, seq int, raw []byte) error {
-	var writer, entry string
-	err := tx.QueryRowContext(j.ctx, j.store.q("SELECT writer, entry FROM entries WHERE operation = ? AND seq = ?"), j.operation, seq).Scan(&writer, &entry)
-	if err != nil {
-		return err
+// write writes what is waiting. It is harmless when it was done already.
+func (j *Journal) write(ctx context.Context, tx *sql.Tx) error {
+	if j.header != nil {
+		if err := j.begin(ctx, tx, j.waiting[0].entry.At); err != nil {
+			return err
+		}
 	}
-	if writer != j.writer || !bytes.Equal(raw, []byte(entry)) {
-		return &FencedError{Operation: j.operation}
+	events := j.events
+	for _, w := range j.waiting {
+		if err := j.entry(ctx, tx, w, events); err != nil {
+			return err
+		}
+		events += int64(len(w.noted))
 	}
 	return nil
 }
 
-func (j *Journal) snapshot(tx *sql.Tx, i int, snap orchestrator.Snapshot) error {
+func (j *Journal) entry(ctx context.Context, tx *sql.Tx, w waiting, events int64) error {
+	_, err := tx.ExecContext(ctx, j.store.q("INSERT INTO entries (operation, seq, writer, at, entry) VALUES (?, ?, ?, ?, ?) ON CONFLICT (operation, seq) DO NOTHING"),
+		j.operation, w.entry.Seq, j.writer, micros(w.entry.At), string(w.raw))
+	if err != nil {
+		return err
+	}
+	var writer string
+	err = tx.QueryRowContext(ctx, j.store.q("SELECT writer FROM entries WHERE operation = ? AND seq = ?"), j.operation, w.entry.Seq).Scan(&writer)
+	if err != nil {
+		return err
+	}
+	if writer != j.writer {
+		return &FencedError{Operation: j.operation}
+	}
+	for i, ev := range w.noted {
+		body, err := json.Marshal(noted{Event: ev, Message: ev.Message})
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, j.store.q("INSERT INTO events (operation, seq, at, event) VALUES (?, ?, ?, ?) ON CONFLICT (operation, seq) DO NOTHING"),
+			j.operation, events+int64(i)+1, micros(ev.At), string(body))
+		if err != nil {
+			return err
+		}
+	}
+	for i, snap := range w.snapshots {
+		if err := j.snapshot(ctx, tx, i, snap); err != nil {
+			return err
+		}
+	}
+	switch w.entry.Step {
+	case journal.Ended:
+		_, err = tx.ExecContext(ctx, j.store.q("UPDATE operations SET ended_at = ?, outcome = ? WHERE id = ?"), micros(w.entry.At), string(w.entry.Outcome), j.operation)
+	case journal.Resumed:
+		// It goes on; who asked the process before this one to stop has not asked this one.
+		_, err = tx.ExecContext(ctx, j.store.q("UPDATE operations SET ended_at = 0, outcome = '', cancel_by = '', cancel_why = '' WHERE id = ?"), j.operation)
+	}
+	return err
+}
+
+func (j *Journal) snapshot(ctx context.Context, tx *sql.Tx, i int, snap orchestrator.Snapshot) error {
 	data := []byte{}
 	if j.store.key != nil {
 		data = j.store.key.seal(j.operation, snap.App, snap.Data)
@@ -180,7 +197,7 @@ func (j *Journal) snapshot(tx *sql.Tx, i int, snap orchestrator.Snapshot) error 
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(j.ctx, j.store.q("INSERT INTO snapshots (operation, seq, app, fingerprint, images, data) VALUES (?, ?, ?, ?, ?, ?)"),
+	_, err = tx.ExecContext(ctx, j.store.q("INSERT INTO snapshots (operation, seq, app, fingerprint, images, data) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (operation, app) DO NOTHING"),
 		j.operation, i, snap.App, snap.Fingerprint, string(images), data)
 	return err
 }

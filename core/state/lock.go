@@ -110,7 +110,7 @@ func (s *Store) tryLock(ctx context.Context, environment string, holder Holder) 
 	}
 	var alive life
 	var held bool
-	err := s.lasting(ctx, func() error {
+	err := s.lasting(ctx, func(ctx context.Context) error {
 		var err error
 		alive, held, err = s.back.alive(ctx, s.db, environment)
 		return err
@@ -167,7 +167,7 @@ func (s *Store) settle(ctx context.Context, environment string, holder *Holder) 
 
 func (s *Store) clock(ctx context.Context) (time.Time, error) {
 	var now time.Time
-	err := s.lasting(ctx, func() error {
+	err := s.lasting(ctx, func(ctx context.Context) error {
 		var err error
 		now, err = s.back.clock(ctx, s.db, s.now())
 		return err
@@ -178,7 +178,7 @@ func (s *Store) clock(ctx context.Context) (time.Time, error) {
 // holderRow reads who holds an environment; nil when there is no row.
 func (s *Store) holderRow(ctx context.Context, environment string) (*Holder, error) {
 	var h *Holder
-	err := s.lasting(ctx, func() error {
+	err := s.lasting(ctx, func(ctx context.Context) error {
 		var row Holder
 		var since, heartbeat, expires int64
 		err := s.db.QueryRowContext(ctx, s.q("SELECT token, operation, who, host, pid, command, since, heartbeat, expires FROM locks WHERE environment = ?"), environment).
@@ -274,13 +274,15 @@ func (l *Lock) keep() {
 			return
 		case <-ticker.C:
 		}
+		began := time.Now()
 		switch lost, err := l.beat(); {
 		case lost:
 			l.lose(ErrLockLost)
 			return
 		case err == nil:
-			heard = time.Now()
-		case l.store.back.leased() && time.Since(heard) >= l.store.lease:
+			heard = began
+		case l.store.back.leased() && time.Since(heard) >= l.store.lease-2*l.store.lease/beats:
+			// In good time before somebody else may take it: a beat may last as long as the wait for it.
 			l.lose(fmt.Errorf("%w: %w", ErrLockLost, err))
 			return
 		}

@@ -47,7 +47,7 @@ func (s *Store) Operations(ctx context.Context, environment string, limit int) (
 		o, err := readOperation(scan)
 		all = append(all, o)
 		return err
-	}, "SELECT "+operationColumns+" FROM operations WHERE environment = ? OR ? = '' ORDER BY id DESC LIMIT ?", environment, environment, limit)
+	}, "SELECT "+operationColumns+" FROM operations WHERE environment = ? OR ? = '' ORDER BY started_at DESC, id DESC LIMIT ?", environment, environment, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list operations: %w", err)
 	}
@@ -57,7 +57,7 @@ func (s *Store) Operations(ctx context.Context, environment string, limit int) (
 // Operation returns one operation; nil when there is none of that id.
 func (s *Store) Operation(ctx context.Context, id string) (*Operation, error) {
 	var o Operation
-	err := s.lasting(ctx, func() error {
+	err := s.lasting(ctx, func(ctx context.Context) error {
 		var err error
 		o, err = readOperation(s.db.QueryRowContext(ctx, s.q("SELECT "+operationColumns+" FROM operations WHERE id = ?"), id).Scan)
 		return err
@@ -78,7 +78,7 @@ func (s *Store) Unfinished(ctx context.Context, environment string) (*Operation,
 		one, err := readOperation(scan)
 		o = &one
 		return err
-	}, "SELECT "+operationColumns+" FROM operations WHERE environment = ? AND outcome = '' ORDER BY id DESC LIMIT 1", environment)
+	}, "SELECT "+operationColumns+" FROM operations WHERE environment = ? AND outcome = '' ORDER BY started_at DESC, id DESC LIMIT 1", environment)
 	if err != nil {
 		return nil, fmt.Errorf("look for an unfinished operation on %s: %w", environment, err)
 	}
@@ -90,8 +90,8 @@ func (s *Store) LastChange(ctx context.Context, environment string) (*Operation,
 	return s.last(ctx, environment, event.Done, event.NeedsPerson, event.Abandoned)
 }
 
-// LastTouch returns the newest operation on the environment that has ended and had begun to change something, if only to
-// put it back; nil when there is none.
+// LastTouch returns the newest operation on the environment that has ended and was not refused: it has changed something, if only
+// to put it back, or was stopped; nil when there is none.
 func (s *Store) LastTouch(ctx context.Context, environment string) (*Operation, error) {
 	return s.last(ctx, environment, event.Done, event.NeedsPerson, event.Abandoned, event.Restored, event.Interrupted)
 }
@@ -106,7 +106,7 @@ func (s *Store) last(ctx context.Context, environment string, outcomes ...event.
 		one, err := readOperation(scan)
 		op = &one
 		return err
-	}, "SELECT "+operationColumns+" FROM operations WHERE environment = ? AND outcome IN (?"+strings.Repeat(", ?", len(outcomes)-1)+") ORDER BY id DESC LIMIT 1", args...)
+	}, "SELECT "+operationColumns+" FROM operations WHERE environment = ? AND outcome IN (?"+strings.Repeat(", ?", len(outcomes)-1)+") ORDER BY started_at DESC, id DESC LIMIT 1", args...)
 	if err != nil {
 		return nil, fmt.Errorf("look for the last operation on %s: %w", environment, err)
 	}
@@ -133,12 +133,12 @@ func (s *Store) CancelRequested(ctx context.Context, operation string) (by, reas
 // newest keep of each environment; and the snapshots of those that have ended well, which nothing needs any more. That a plan has been
 // applied is not forgotten.
 func (s *Store) Prune(ctx context.Context, before time.Time, keep int) (int64, error) {
-	if _, err := s.exec(ctx, "DELETE FROM snapshots WHERE operation IN (SELECT id FROM operations WHERE outcome IN (?, ?, ?))",
-		string(event.Done), string(event.Restored), string(event.Refused)); err != nil {
+	if _, err := s.exec(ctx, "DELETE FROM snapshots WHERE operation IN (SELECT id FROM operations WHERE outcome IN (?, ?, ?, ?, ?))",
+		string(event.Done), string(event.Restored), string(event.Refused), string(event.Interrupted), string(event.Abandoned)); err != nil {
 		return 0, fmt.Errorf("forget old snapshots: %w", err)
 	}
 	n, err := s.exec(ctx, `DELETE FROM operations WHERE outcome <> '' AND ended_at < ? AND id NOT IN (
-		SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY environment ORDER BY id DESC) AS place FROM operations) AS placed WHERE place <= ?)`,
+		SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY environment ORDER BY started_at DESC, id DESC) AS place FROM operations) AS placed WHERE place <= ?)`,
 		micros(before), keep)
 	if err != nil {
 		return 0, fmt.Errorf("forget old operations: %w", err)
@@ -148,7 +148,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time, keep int) (int64, e
 
 // PlanClaimedBy returns the operation that applied the plan; "" when none did.
 func (s *Store) PlanClaimedBy(ctx context.Context, planID string) (by string, err error) {
-	err = s.lasting(ctx, func() error {
+	err = s.lasting(ctx, func(ctx context.Context) error {
 		return s.db.QueryRowContext(ctx, s.q("SELECT operation FROM plans WHERE id = ?"), planID).Scan(&by)
 	})
 	if errors.Is(err, sql.ErrNoRows) {

@@ -77,6 +77,10 @@ func (b *postgres) believes(h Holder, now time.Time) bool {
 
 func (b *postgres) leased() bool { return true }
 
+func (b *postgres) halfWritten(error) bool { return false }
+
+func (b *postgres) heal(context.Context) error { return nil }
+
 // passing reports whether the server may be there again soon: connections lost or refused, a server that starts or
 // stops, and transactions that lost against another one.
 func (b *postgres) passing(err error) bool {
@@ -96,7 +100,7 @@ func (b *postgres) passing(err error) bool {
 		pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed")
 }
 
-// advisory is the number of an environment's advisory lock; it is one of the database and its schema.
+// advisory is the number of an environment's advisory lock; it is one of the whole database.
 func advisory(environment string) int64 {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "rollback environment %s", environment)
@@ -155,7 +159,11 @@ func (l *sessionLife) check(ctx context.Context) (lost bool, err error) {
 		l.drop()
 	}
 	held, err := l.take(ctx)
-	return err == nil && !held, err
+	if err == nil && !held {
+		// Whoever only looks whether the lock is free has it for a moment: the row says whose it is.
+		err = errors.New("take the lock's session again: another session has it just now")
+	}
+	return false, err
 }
 
 func (l *sessionLife) release() error {

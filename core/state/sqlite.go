@@ -93,6 +93,23 @@ func (b *sqlite) believes(Holder, time.Time) bool { return false }
 // leased: the file lock is held whatever can be written.
 func (b *sqlite) leased() bool { return false }
 
+// halfWritten: the file's journal is to be rolled back, and was opened to read only.
+func (b *sqlite) halfWritten(err error) bool {
+	var e *sqlite3.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlitelib.SQLITE_READONLY
+}
+
+// heal lets SQLite roll its journal back.
+func (b *sqlite) heal(ctx context.Context) error {
+	db, _, err := openSQLite(b.path, false)
+	if err != nil {
+		return err
+	}
+	var n int
+	err = db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master").Scan(&n)
+	return errors.Join(err, db.Close())
+}
+
 // passing: another process is writing just now.
 func (b *sqlite) passing(err error) bool {
 	var e *sqlite3.Error

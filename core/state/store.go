@@ -29,6 +29,8 @@ type Options struct {
 	URL string
 	// Key encrypts snapshots; nil keeps them without their data.
 	Key *Key
+	// MustExist, for OpenToRead: a state that does not exist is an error, not an empty one.
+	MustExist bool
 	// Now is the clock.
 	Now func() time.Time
 	// Lease is how long a lock is believed without a sign of life; 0 means a minute.
@@ -73,6 +75,10 @@ type backing interface {
 	leased() bool
 	// passing reports whether an error may go away by itself.
 	passing(err error) bool
+	// halfWritten reports whether an error of reading says that heal is needed.
+	halfWritten(err error) bool
+	// heal brings a state back to what it was before a write that was broken off.
+	heal(ctx context.Context) error
 	// numbered: placeholders are $1, $2 … instead of question marks.
 	numbered() bool
 }
@@ -102,7 +108,7 @@ func OpenToRead(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.readable(ctx); err != nil {
+	if err := s.readable(ctx, o.MustExist); err != nil {
 		return nil, errors.Join(fmt.Errorf("open state %s: %w", s.back.where(), err), s.db.Close())
 	}
 	return s, nil
@@ -200,13 +206,22 @@ func (s *Store) version(ctx context.Context) (int64, error) {
 }
 
 // readable makes a state that does not exist an empty one in memory, and refuses one that this version cannot read.
-func (s *Store) readable(ctx context.Context) error {
+func (s *Store) readable(ctx context.Context, mustExist bool) error {
 	pending, err := s.pending(ctx)
+	if err != nil && s.back.halfWritten(err) {
+		// A process was killed while it wrote: only who may write can bring the file back to what it was.
+		if err = s.back.heal(ctx); err == nil {
+			pending, err = s.pending(ctx)
+		}
+	}
 	if err != nil || !pending {
 		return err
 	}
 	if have, err := s.version(ctx); err != nil || have > 0 {
 		return errors.Join(err, errors.New("it was made by an older version of rollback, and is brought up to date by the next apply"))
+	}
+	if mustExist {
+		return errors.New("there is no state yet: nothing was ever applied with it, or it is another one that is meant")
 	}
 	empty, _, err := openSQLite("", true)
 	if err != nil {
@@ -254,7 +269,7 @@ func (s *Store) q(statement string) string {
 // exec changes something, and returns how many rows.
 func (s *Store) exec(ctx context.Context, statement string, args ...any) (int64, error) {
 	var n int64
-	err := s.lasting(ctx, func() error {
+	err := s.lasting(ctx, func(ctx context.Context) error {
 		res, err := s.db.ExecContext(ctx, s.q(statement), args...)
 		if err != nil {
 			return err
@@ -266,13 +281,13 @@ func (s *Store) exec(ctx context.Context, statement string, args ...any) (int64,
 }
 
 // tx does several things or none.
-func (s *Store) tx(ctx context.Context, do func(*sql.Tx) error) error {
-	return s.lasting(ctx, func() error {
+func (s *Store) tx(ctx context.Context, do func(context.Context, *sql.Tx) error) error {
+	return s.lasting(ctx, func(ctx context.Context) error {
 		tx, err := s.db.BeginTx(ctx, nil)
 		if err != nil {
 			return err
 		}
-		if err := do(tx); err != nil {
+		if err := do(ctx, tx); err != nil {
 			// The first error says why; a connection that is gone cannot be rolled back and need not be.
 			_ = tx.Rollback()
 			return err

@@ -18,7 +18,7 @@ import (
 
 // startState opens only the state of a policy: no plugin is started. The environment is "" when none is named and the
 // policy has no default.
-func (g *global) startState(ctx context.Context, write bool) (*session, *state.Store, string, error) {
+func (g *global) startState(ctx context.Context, n needs) (*session, *state.Store, string, error) {
 	asJSON := g.json
 	g.json = false // each of these commands prints one document, not a stream
 	s, err := g.begin(article{})
@@ -26,7 +26,7 @@ func (g *global) startState(ctx context.Context, write bool) (*session, *state.S
 	if err != nil {
 		return nil, nil, "", err
 	}
-	st, err := g.openState(ctx, s.policy, write)
+	st, err := g.openState(ctx, s.policy, n)
 	if err != nil {
 		err = s.fail("State not usable", err)
 		s.close()
@@ -75,7 +75,7 @@ func newHistory(g *global) *cobra.Command {
 }
 
 func runHistory(ctx context.Context, g *global, limit int) error {
-	s, st, _, err := g.startState(ctx, false)
+	s, st, _, err := g.startState(ctx, needs{})
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func runHistory(ctx context.Context, g *global, limit int) error {
 }
 
 func runHistoryShow(ctx context.Context, g *global, id string) error {
-	s, st, env, err := g.startState(ctx, false)
+	s, st, env, err := g.startState(ctx, needs{})
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func newUnlock(g *global) *cobra.Command {
 func runUnlock(ctx context.Context, g *global, autoApprove bool) error {
 	ctx, stop := g.cancelOnInterrupt(ctx)
 	defer stop()
-	s, st, env, err := g.startState(ctx, true)
+	s, st, env, err := g.startState(ctx, needs{recordOnly: true})
 	if err != nil {
 		return err
 	}

@@ -86,6 +86,11 @@ func (s *session) operate(ctx context.Context, p *plan.Plan, run func(context.Co
 	shown, done := s.progress(ctx)
 	s.sink = func(e event.Event) {
 		e.Message = s.redactor.String(e.Message)
+		if e.Diagnostic != nil {
+			d := *e.Diagnostic
+			d.Detail = s.redactor.String(d.Detail)
+			e.Diagnostic = &d
+		}
 		if s.stream != nil {
 			view.EventTo(s.stream, e)
 		}
@@ -136,7 +141,7 @@ func (s *session) ended(res core.ApplyResult, p *plan.Plan) {
 	for _, e := range []struct {
 		summary string
 		err     error
-	}{{applySummary(res.Outcome), why}, {"Putting back failed", res.RestoreErr}} {
+	}{{applySummary(res.Outcome), why}, {"Putting back failed", res.RestoreErr}, {"End not recorded", unrecorded(res)}} {
 		if e.err != nil {
 			s.report(diag.Diagnostics{errorDiagnostic(e.summary, e.err)})
 		}
@@ -147,15 +152,34 @@ func (s *session) ended(res core.ApplyResult, p *plan.Plan) {
 	}
 	if needsPerson(res.Result) {
 		end.Recovery = s.writeRecovery(res, end)
+	} else if res.OperationID != "" {
+		s.settleRecovery(res.OperationID)
 	}
 	if !s.json {
 		view.Applied(s.app.Streams.Out, s.look(), res.Result, end)
 	}
 }
 
+// unrecorded says what follows from an end that could not be recorded.
+func unrecorded(res core.ApplyResult) error {
+	if res.Unrecorded == nil {
+		return nil
+	}
+	return fmt.Errorf("record how operation %s ended: %w. What is said below is so; but on record it is unfinished, and nothing else is applied until `rollback resume` has read the apps once more", res.OperationID, res.Unrecorded)
+}
+
 // needsPerson reports whether something is not as it was before, nor as it was planned.
 func needsPerson(res apply.Result) bool {
 	return res.Outcome == event.NeedsPerson || res.Outcome == event.Interrupted && !res.AsBefore
+}
+
+// settleRecovery removes what was written down of an operation that nobody needs to take care of any more.
+func (s *session) settleRecovery(operation string) {
+	path := s.recoveryFile(s.policy)
+	raw, err := os.ReadFile(path)
+	if err == nil && bytes.HasPrefix(raw, []byte("# Operation "+operation+" ")) {
+		_ = os.Remove(path) // it says what is not so any more, and names its operation
+	}
 }
 
 // writeRecovery writes down what a person has to do, because the terminal of a dead CI job is gone. It returns where.

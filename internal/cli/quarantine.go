@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,15 +57,20 @@ func newQuarantine(g *global) *cobra.Command {
 			Short: "Say whether images may be deployed: exit code 0 fine, 1 bad or held, 2 cannot tell",
 			Long: `For deploy pipelines. Exit codes: 0 none of the images is known bad, and no app that runs their repositories is held;
 1 one is; 2 nobody can tell, because the state or the orchestrator could not be reached.`,
-			Args: cobra.MinimumNArgs(1),
-			RunE: func(cmd *cobra.Command, args []string) error { return runQuarantineCheck(cmd.Context(), g, args) },
+			RunE: func(cmd *cobra.Command, args []string) error {
+				if len(args) == 0 {
+					fmt.Fprintln(g.app.Streams.Err, "Error: no image is named, so nobody can tell; say: rollback quarantine check IMAGE…")
+					return exit{exitUnknown}
+				}
+				return runQuarantineCheck(cmd.Context(), g, args)
+			},
 		},
 	)
 	return cmd
 }
 
 func runQuarantineList(ctx context.Context, g *global) error {
-	s, st, _, err := g.startState(ctx, false)
+	s, st, _, err := g.startState(ctx, needs{})
 	if err != nil {
 		return err
 	}
@@ -112,7 +118,7 @@ func runQuarantineAdd(ctx context.Context, g *global, images []string, reason st
 }
 
 func runQuarantineRemove(ctx context.Context, g *global, images []string) error {
-	s, st, _, err := g.startState(ctx, true)
+	s, st, _, err := g.startState(ctx, needs{recordOnly: true})
 	if err != nil {
 		return err
 	}
@@ -180,7 +186,7 @@ func runQuarantineCheck(ctx context.Context, g *global, images []string) error {
 
 // judge asks state and orchestrator.
 func (s *session) judge(ctx context.Context, images []string) ([]core.QuarantineAnswer, error) {
-	if err := s.open(ctx, needs{orchestrator: s.policy.Orchestrator != nil}); err != nil {
+	if err := s.open(ctx, needs{orchestrator: s.policy.Orchestrator != nil, recorded: true}); err != nil {
 		return nil, err
 	}
 	env := ""
@@ -210,18 +216,21 @@ func printAnswers(g *global, answers []core.QuarantineAnswer) {
 }
 
 func newRelease(g *global) *cobra.Command {
-	return &cobra.Command{
+	var lockTimeout time.Duration
+	cmd := &cobra.Command{
 		Use:     "release [APP…]",
 		GroupID: "main",
 		Short:   "Lift the hold of apps, so that pipelines may deploy them again",
 		Long: `Lift the hold that an apply has put on apps (after_apply.hold in the policy). Without APP it is that of all apps of the
 environment. An orchestrator may replace an app's instances for that: to Marathon another label is another configuration.`,
 		Example: "  rollback release\n  rollback release /ds/prod/shop/frontend",
-		RunE:    func(cmd *cobra.Command, args []string) error { return runRelease(cmd.Context(), g, args) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return runRelease(cmd.Context(), g, args, lockTimeout) },
 	}
+	cmd.Flags().DurationVar(&lockTimeout, "lock-timeout", 0, "how long to wait while somebody else holds the environment")
+	return cmd
 }
 
-func runRelease(ctx context.Context, g *global, apps []string) error {
+func runRelease(ctx context.Context, g *global, apps []string, lockTimeout time.Duration) error {
 	ctx, stop := g.cancelOnInterrupt(ctx)
 	defer stop()
 	s, err := g.start(ctx, article{}, needs{orchestrator: true, operate: true})
@@ -233,7 +242,16 @@ func runRelease(ctx context.Context, g *global, apps []string) error {
 	if err != nil {
 		return s.fail("Environment not found", err)
 	}
-	released, err := s.engine.LiftHolds(ctx, env, apps)
+	run, err := s.run("release", operating{lockTimeout: lockTimeout}, nil, interrupts{})
+	if err != nil {
+		return err
+	}
+	released, err := s.engine.LiftHolds(ctx, env, apps, run)
+	var locked *state.LockedError
+	if errors.As(err, &locked) {
+		s.report(diag.Diagnostics{errorDiagnostic("Environment is locked", err)})
+		return exit{ExitLocked}
+	}
 	if err != nil {
 		return s.fail("Not released", err)
 	}

@@ -69,10 +69,12 @@ func runResume(ctx context.Context, g *global, o resumeOptions) error {
 		return s.fail("Environment not found", err)
 	}
 	op, progress, err := s.engine.FindResumable(ctx, env.Name, o.operation)
-	if err != nil {
-		return s.fail("Nothing to resume", err)
+	if err != nil && (op == nil || !o.abandon) {
+		return s.fail("Not resumed", err)
 	}
-	s.announce(op, progress, o)
+	if holder, err := s.engine.State.Holder(ctx, env.Name); err == nil && holder == nil {
+		s.announce(op, progress, o)
+	}
 	run, err := s.run("resume", o.operating, nil, ints)
 	if err != nil {
 		return err
@@ -158,7 +160,9 @@ func runUndo(ctx context.Context, g *global, o undoOptions) error {
 		return err
 	}
 	run.Operator.ApprovedBy = o.approvedBy
-	p, err := s.planUndo(ctx, o, run)
+	planning, stopPlanning := until(ctx, ints.first)
+	defer stopPlanning()
+	p, err := s.planUndo(planning, o, run)
 	if err != nil {
 		return err
 	}
@@ -176,7 +180,7 @@ func runUndo(ctx context.Context, g *global, o undoOptions) error {
 		return err
 	}
 	if !o.autoApprove {
-		if err := s.ask(ctx, p.Environment); err != nil {
+		if err := s.ask(planning, p.Environment); err != nil {
 			return err
 		}
 	}
@@ -234,7 +238,7 @@ Exit codes: 0 it has ended, 1 there is none that runs, or it could not be asked.
 func runCancel(ctx context.Context, g *global, id, reason string) error {
 	ctx, stop := g.cancelOnInterrupt(ctx)
 	defer stop()
-	s, st, env, err := g.startState(ctx, true)
+	s, st, env, err := g.startState(ctx, needs{recordOnly: true})
 	if err != nil {
 		return err
 	}
@@ -289,6 +293,10 @@ func (s *session) awaitEnd(ctx context.Context, st *state.Store, op *state.Opera
 			return nil
 		}
 		if holder, err := st.Holder(ctx, op.Environment); err == nil && holder == nil {
+			// It may have ended between the two questions.
+			if now, err = st.Operation(ctx, op.OperationID); err == nil && now != nil && now.Outcome != "" {
+				continue
+			}
 			return s.fail("Operation not ended", diag.Errorf("Operation was left", "Nobody carries operation %s out any more, and it has not ended. See\n    rollback status", op.OperationID))
 		}
 		select {

@@ -44,6 +44,10 @@ type needs struct {
 	registry bool
 	// operate: the state is written, not only read.
 	operate bool
+	// recordOnly: the state is written, but no snapshot is, so that no key is needed.
+	recordOnly bool
+	// recorded: there must be a state already; one that is not there is not taken for an empty one.
+	recorded bool
 }
 
 // article are the flags of the article's own calls, which work without a policy.
@@ -208,7 +212,7 @@ func (s *session) open(ctx context.Context, n needs) error {
 			}
 		}
 	}
-	st, err := s.openState(ctx, s.policy, n.operate)
+	st, err := s.openState(ctx, s.policy, n)
 	if err != nil {
 		return s.fail("State not usable", err)
 	}

@@ -40,7 +40,7 @@ func runShow(ctx context.Context, g *global, file, format string) error {
 	}
 	// Offline nothing is known of the world; what is known is whether this state has seen it applied.
 	var stale []string
-	if st, err := g.openState(ctx, g.quietPolicy(), false); err == nil {
+	if st, err := g.openState(ctx, g.quietPolicy(), needs{}); err == nil {
 		if by, err := st.PlanClaimedBy(ctx, p.ID); err == nil && by != "" {
 			stale = append(stale, "it was applied by operation "+by)
 		}

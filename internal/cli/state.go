@@ -41,15 +41,18 @@ func (g *global) recoveryFile(p *policy.Policy) string {
 	return filepath.Join(g.base(p), ".rollback", "recovery.md")
 }
 
-// openState opens the state that a policy asks for, to read or to write.
-func (g *global) openState(ctx context.Context, p *policy.Policy, write bool) (*state.Store, error) {
-	o := state.Options{Now: g.app.Now}
+// openState opens the state that a policy asks for, to read or to operate.
+func (g *global) openState(ctx context.Context, p *policy.Policy, n needs) (*state.Store, error) {
+	o := state.Options{Now: g.app.Now, MustExist: n.recorded}
 	if p.State.Kind == policy.StatePostgres {
 		o.URL = p.State.URL
 	} else {
 		o.Path = g.statePath(p)
 	}
-	if !write {
+	switch {
+	case n.recordOnly:
+		return state.Open(ctx, o)
+	case !n.operate:
 		return state.OpenToRead(ctx, o)
 	}
 	key, err := g.stateKey(p, o.Path)

@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rollback-project/rollback/core"
 	"github.com/rollback-project/rollback/core/journal"
+	"github.com/rollback-project/rollback/core/policy"
 	"github.com/rollback-project/rollback/core/state"
 	"github.com/rollback-project/rollback/internal/view"
 	"github.com/rollback-project/rollback/sdk/diag"
@@ -38,6 +40,10 @@ func runStatus(ctx context.Context, g *global) error {
 		return s.fail("Environment not found", err)
 	}
 	w, err := s.engine.Read(ctx, env)
+	if err != nil && !interrupted(err) {
+		// What is on record is known all the same, and wanted above all when a server is away.
+		return errors.Join(s.readFailed(err), s.recorded(ctx, env, asJSON))
+	}
 	if err != nil {
 		return s.readFailed(err)
 	}
@@ -50,6 +56,19 @@ func runStatus(ctx context.Context, g *global) error {
 		return view.WriteJSON(g.app.Streams.Out, doc)
 	}
 	view.Status(g.app.Streams.Out, g.look(), doc)
+	return nil
+}
+
+// recorded shows what the state knows of an environment whose apps could not be read.
+func (s *session) recorded(ctx context.Context, env policy.Environment, asJSON bool) error {
+	doc := view.StatusDoc{FormatVersion: "1.0", Environment: env.Name, Branch: env.Branch, AppsUnknown: true}
+	if err := s.lastAndLock(ctx, env.Name, &doc); err != nil {
+		return s.fail("State not readable", err)
+	}
+	if asJSON {
+		return view.WriteJSON(s.app.Streams.Out, doc)
+	}
+	view.Status(s.app.Streams.Out, s.look(), doc)
 	return nil
 }
 
@@ -74,14 +93,6 @@ func (s *session) status(ctx context.Context, w *core.World) (view.StatusDoc, er
 
 // statusOfState adds what the state knows: what was done last, what has changed since, what is unfinished, held and locked.
 func (s *session) statusOfState(ctx context.Context, w *core.World, doc *view.StatusDoc) error {
-	st := s.engine.State
-	last, err := st.Operations(ctx, w.Environment.Name, 1)
-	if err != nil {
-		return err
-	}
-	if len(last) > 0 {
-		doc.Last = lastOperation(last[0])
-	}
 	drifts, of, err := s.engine.Drifts(ctx, w)
 	if err != nil {
 		return err
@@ -96,7 +107,20 @@ func (s *session) statusOfState(ctx context.Context, w *core.World, doc *view.St
 	for _, h := range holds {
 		doc.Holds = append(doc.Holds, view.StatusHold{App: h.App, Image: h.Image, Operation: h.Operation, Reason: h.Reason, HeldBy: h.HeldBy, At: h.At})
 	}
-	holder, err := st.Holder(ctx, w.Environment.Name)
+	return s.lastAndLock(ctx, w.Environment.Name, doc)
+}
+
+// lastAndLock adds the last operation, who is at it, and whether nobody is although it has not ended.
+func (s *session) lastAndLock(ctx context.Context, environment string, doc *view.StatusDoc) error {
+	st := s.engine.State
+	last, err := st.Operations(ctx, environment, 1)
+	if err != nil {
+		return err
+	}
+	if len(last) > 0 {
+		doc.Last = lastOperation(last[0])
+	}
+	holder, err := st.Holder(ctx, environment)
 	if err != nil {
 		return err
 	}

@@ -15,9 +15,11 @@ type StatusDoc struct {
 	Environment   string `json:"environment"`
 	Branch        string `json:"branch"`
 	// Point is the newest point among what runs; "" when nothing that runs is a known release.
-	Point string           `json:"point"`
-	Apps  []StatusApp      `json:"apps"`
-	Last  *StatusOperation `json:"last_operation"`
+	Point string `json:"point"`
+	// AppsUnknown: the apps could not be read; what is on record is there all the same.
+	AppsUnknown bool             `json:"apps_unknown,omitempty"`
+	Apps        []StatusApp      `json:"apps"`
+	Last        *StatusOperation `json:"last_operation"`
 	// Drift names the apps that do not run what the last operation left: somebody has deployed since.
 	Drift []StatusDrift `json:"drift"`
 	// Unfinished is set when the last operation was broken off, and nobody carries it out.
@@ -99,6 +101,9 @@ type StatusLock struct {
 // Status shows what runs.
 func Status(w io.Writer, l Look, d StatusDoc) {
 	at := "what runs is no known release"
+	if d.AppsUnknown {
+		at = "what runs is not known"
+	}
 	if d.Point != "" {
 		at = "at " + l.Paint.Bold(term.Clean(d.Point))
 	}
@@ -115,7 +120,9 @@ func Status(w io.Writer, l Look, d StatusDoc) {
 		}
 		rows = append(rows, []string{term.Clean(a.Repo), term.Clean(a.App), l.Paint.Bold(tag), released, health(l, a)})
 	}
-	if len(d.Apps) == 0 {
+	if d.AppsUnknown {
+		fmt.Fprintln(w, "  What runs could not be read.")
+	} else if len(d.Apps) == 0 {
 		fmt.Fprintln(w, "  No app runs a repo of the policy.")
 	} else {
 		writeTable(w, "  ", rows)
