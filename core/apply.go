@@ -117,7 +117,7 @@ func (e *Engine) apply(ctx context.Context, req ApplyRequest) ApplyResult {
 // locked runs under the lock of an environment. The context of do ends when the lock is lost.
 func (e *Engine) locked(ctx context.Context, environment, id string, run Run, do func(context.Context, *state.Lock) ApplyResult) (res ApplyResult) {
 	run.Holder.Operation = id
-	waiting, stop := until(ctx, run.Interrupt)
+	waiting, stop := Until(ctx, run.Interrupt)
 	lock, err := e.State.Lock(waiting, environment, run.Holder, run.LockTimeout, func(h state.Holder) {
 		e.Emit(event.Event{Type: event.LockWait, At: e.Now(), Message: fmt.Sprintf("Waiting up to %s for the lock of %s, held by %s (process %d on %s)", run.LockTimeout, environment, h.Who, h.PID, h.Host)})
 	})
@@ -142,8 +142,8 @@ func (e *Engine) locked(ctx context.Context, environment, id string, run Run, do
 	return do(held, lock)
 }
 
-// until returns a context that ends with ctx or when ch is closed.
-func until(ctx context.Context, ch <-chan struct{}) (context.Context, context.CancelFunc) {
+// Until returns a context that ends with ctx or when ch is closed.
+func Until(ctx context.Context, ch <-chan struct{}) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
 		select {
@@ -241,7 +241,7 @@ func (e *AppliedError) Error() string {
 
 // recheckUntil is recheck as long as nobody interrupts it; nil when the plan holds.
 func (e *Engine) recheckUntil(ctx context.Context, req ApplyRequest) *ApplyResult {
-	checking, cancel := until(ctx, req.Interrupt)
+	checking, cancel := Until(ctx, req.Interrupt)
 	defer cancel()
 	err := e.recheck(checking, req)
 	stopped := checking.Err() != nil

@@ -98,7 +98,7 @@ func (o *applyOptions) check(cmd *cobra.Command, g *global) error {
 func runApply(ctx context.Context, g *global, o applyOptions) error {
 	ctx, ints, stop := g.onInterrupts(ctx)
 	defer stop()
-	planning, stopPlanning := until(ctx, ints.first)
+	planning, stopPlanning := core.Until(ctx, ints.first)
 	defer stopPlanning()
 	if err := o.readDump(g); err != nil {
 		return err
@@ -145,19 +145,6 @@ func (s *session) nothingUnfinished(ctx context.Context) error {
 		return nil // Somebody is at it: the lock says who.
 	}
 	return s.fail("Apply refused", &core.UnfinishedError{Operation: left.OperationID, Environment: env.Name})
-}
-
-// until returns a context that ends with ctx or when ch is closed.
-func until(ctx context.Context, ch <-chan struct{}) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		select {
-		case <-ch:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
 }
 
 // readDump takes the repos from the article's rollback.json, where nothing else names them.

@@ -160,7 +160,7 @@ func runUndo(ctx context.Context, g *global, o undoOptions) error {
 		return err
 	}
 	run.Operator.ApprovedBy = o.approvedBy
-	planning, stopPlanning := until(ctx, ints.first)
+	planning, stopPlanning := core.Until(ctx, ints.first)
 	defer stopPlanning()
 	p, err := s.planUndo(planning, o, run)
 	if err != nil {
@@ -253,7 +253,7 @@ func runCancel(ctx context.Context, g *global, id, reason string) error {
 	case err != nil:
 		return s.fail("State not readable", err)
 	case op == nil || op.Outcome != "":
-		return s.fail("Nothing to cancel", &core.NothingToResumeError{Environment: env, Operation: id, Outcome: outcomeOf(op)})
+		return s.fail("Nothing to cancel", nothingRuns(env, id, op))
 	}
 	holder, err := st.Holder(ctx, op.Environment)
 	if err != nil {
@@ -269,11 +269,16 @@ func runCancel(ctx context.Context, g *global, id, reason string) error {
 	return s.awaitEnd(ctx, st, op)
 }
 
-func outcomeOf(op *state.Operation) string {
-	if op == nil {
-		return ""
+// nothingRuns says why there is nothing to cancel.
+func nothingRuns(env, id string, op *state.Operation) error {
+	switch {
+	case op != nil:
+		return fmt.Errorf("cancel operation %s: it has ended: %s", id, op.Outcome)
+	case id != "":
+		return fmt.Errorf("cancel operation %s: there is no operation of that id; see `rollback history`", id)
+	default:
+		return fmt.Errorf("cancel: no operation on %s is unfinished", env)
 	}
-	return string(op.Outcome)
 }
 
 // endPoll is how often it is asked whether an operation has ended.
