@@ -172,6 +172,7 @@ func (s *session) report(ds diag.Diagnostics) bool {
 		d.Detail = s.redactor.String(d.Detail)
 		clean[i] = d
 	}
+	s.reports.saw(clean)
 	if s.stream != nil {
 		view.DiagnosticsTo(s.stream, clean)
 	}

@@ -112,7 +112,8 @@ const (
 )
 
 // Color decides whether to write colour to a stream that is a terminal or not:
-// the flag first, then NO_COLOR, FORCE_COLOR and TERM=dumb, then whether it is a terminal.
+// the flag first, then NO_COLOR and FORCE_COLOR, then CI and TERM=dumb, then whether it is a terminal. A CI's log may look
+// like a terminal, and still be kept as a file.
 func (s *Streams) Color(mode ColorMode, tty bool) bool {
 	switch {
 	case mode == ColorAlways:
@@ -122,7 +123,7 @@ func (s *Streams) Color(mode ColorMode, tty bool) bool {
 	case s.Getenv("FORCE_COLOR") != "" && s.Getenv("FORCE_COLOR") != "0":
 		return true
 	default:
-		return tty && s.Getenv("TERM") != "dumb"
+		return tty && s.Getenv("CI") == "" && s.Getenv("TERM") != "dumb"
 	}
 }
 

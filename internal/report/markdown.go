@@ -1,4 +1,4 @@
-package view
+package report
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rollback-project/rollback/core/plan"
+	"github.com/rollback-project/rollback/internal/view"
 	"github.com/rollback-project/rollback/sdk/diag"
 )
 
@@ -16,10 +17,10 @@ const mostMarkdown = 65000
 // change behind a fold. What would not fit is left out, and counted.
 func PlanMarkdown(w io.Writer, p *plan.Plan) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s → %s\n\n%s\n", cell(p.Environment), cell(p.To), planFacts(p))
+	fmt.Fprintf(&b, "### %s → %s\n\n%s\n", view.MarkdownCell(p.Environment), view.MarkdownCell(p.To), planFacts(p))
 	for _, d := range p.Diagnostics {
 		if d.Severity == diag.Error {
-			fmt.Fprintf(&b, "\n> ❌ **%s**: %s\n", cell(d.Summary), cell(d.Detail))
+			fmt.Fprintf(&b, "\n> ❌ **%s**: %s\n", view.MarkdownCell(d.Summary), view.MarkdownCell(d.Detail))
 		}
 	}
 	repoMatrix(&b, p)
@@ -47,17 +48,17 @@ func PlanMarkdown(w io.Writer, p *plan.Plan) error {
 
 // planFacts is the plan in a few words.
 func planFacts(p *plan.Plan) string {
-	facts := []string{fmt.Sprintf("**%d to roll back, %d to move forward, %d kept, %d unchanged**", p.Summary.Rollback, p.Summary.Forward, p.Summary.Keep, p.Summary.None)}
+	said := []string{"**" + facts(p.Summary) + "**"}
 	if p.Asked.To != "" && p.Asked.To != p.To {
-		facts = append(facts, "asked for "+cell(p.Asked.To))
+		said = append(said, "asked for "+view.MarkdownCell(p.Asked.To))
 	}
 	if p.Asked.Current != "" {
-		facts = append(facts, cell(p.Asked.Current)+" runs now")
+		said = append(said, view.MarkdownCell(p.Asked.Current)+" runs now")
 	}
 	for _, s := range p.Asked.Skipped {
-		facts = append(facts, "skipped "+cell(s))
+		said = append(said, "skipped "+view.MarkdownCell(s))
 	}
-	return strings.Join(facts, " · ") + fmt.Sprintf("  \nplan `%s`, made by %s at %s", cell(p.ID), cell(p.Operator), p.Timestamp.UTC().Format("2006-01-02 15:04 MST"))
+	return strings.Join(said, " · ") + fmt.Sprintf("  \nplan `%s`, made by %s at %s", view.MarkdownCell(p.ID), view.MarkdownCell(p.Operator), p.Timestamp.UTC().Format("2006-01-02 15:04 MST"))
 }
 
 // mostRepos is how many repos the matrix has lines for.
@@ -87,7 +88,7 @@ func repoMatrix(b *strings.Builder, p *plan.Plan) {
 			fmt.Fprintf(b, "| … and %d more | | | | |\n", len(rows)-i)
 			break
 		}
-		fmt.Fprintf(b, "| %s | %d | %s | %s | %s |\n", cell(r.repo), r.apps, cell(r.from), r.mark, cell(r.to))
+		fmt.Fprintf(b, "| %s | %d | %s | %s | %s |\n", view.MarkdownCell(r.repo), r.apps, view.MarkdownCell(r.from), r.mark, view.MarkdownCell(r.to))
 	}
 	b.WriteString("\n↓ roll back · ○ roll back, the gap is filled with the nearest earlier release · ↑ move forward · = unchanged · ⊘ kept\n")
 }
@@ -107,17 +108,6 @@ func actionMark(c plan.Change) string {
 	}
 }
 
-// label is what people call an image.
-func label(i plan.Image) string {
-	if i.Tag != "" {
-		return i.Tag
-	}
-	if i.Digest != "" {
-		return ShortDigest(i.Digest)
-	}
-	return Tag(i.Image)
-}
-
 func guardTable(b *strings.Builder, p *plan.Plan) {
 	for i, g := range p.Guards {
 		if i == 0 {
@@ -127,11 +117,11 @@ func guardTable(b *strings.Builder, p *plan.Plan) {
 		}
 		switch {
 		case g.Passed:
-			fmt.Fprintf(b, "✓ %s", cell(g.Name))
+			fmt.Fprintf(b, "✓ %s", view.MarkdownCell(g.Name))
 		case g.Overridden != "":
-			fmt.Fprintf(b, "⚠ %s, overridden: %s", cell(g.Name), cell(g.Overridden))
+			fmt.Fprintf(b, "⚠ %s, overridden: %s", view.MarkdownCell(g.Name), view.MarkdownCell(g.Overridden))
 		default:
-			fmt.Fprintf(b, "✗ %s: %s", cell(g.Name), cell(g.Message))
+			fmt.Fprintf(b, "✗ %s: %s", view.MarkdownCell(g.Name), view.MarkdownCell(g.Message))
 		}
 	}
 	if len(p.Guards) > 0 {
@@ -150,7 +140,7 @@ func warnings(b *strings.Builder, p *plan.Plan) {
 		if d.Severity == diag.Error {
 			continue
 		}
-		line := fmt.Sprintf("- **%s**: %s\n", cell(d.Summary), cell(d.Detail))
+		line := fmt.Sprintf("- **%s**: %s\n", view.MarkdownCell(d.Summary), view.MarkdownCell(d.Detail))
 		if left -= len(line); left < 0 {
 			more++
 			continue
@@ -178,7 +168,39 @@ func changeLines(p *plan.Plan) []string {
 		if len(c.Config) > 0 {
 			why += "; configuration: " + strings.Join(c.Config, ", ")
 		}
-		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s |\n", cell(c.App), cell(label(c.From)), cell(label(c.To)), cell(why)))
+		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s |\n", view.MarkdownCell(c.App), view.MarkdownCell(label(c.From)), view.MarkdownCell(label(c.To)), view.MarkdownCell(why)))
 	}
 	return lines
+}
+
+// OperationMarkdown writes what became of a plan for the summary of a CI's job.
+func OperationMarkdown(w io.Writer, o Operation) error {
+	var b strings.Builder
+	verdict, class := o.verdict()
+	fmt.Fprintf(&b, "### %s %s: %s\n\n", map[verdictClass]string{good: "✅", fair: "⚠️", bad: "❌"}[class], view.MarkdownCell(o.Environment), verdict)
+	for _, f := range operationFacts(o) {
+		fmt.Fprintf(&b, "- %s: %s\n", f.Name, view.MarkdownCell(f.Text))
+	}
+	for _, p := range o.problems() {
+		fmt.Fprintf(&b, "\n> %s\n", view.MarkdownCell(p))
+	}
+	if o.Next != "" {
+		fmt.Fprintf(&b, "\nPut everything back: `%s`\n", view.MarkdownCell(o.Next))
+	}
+	if len(o.Result.Apps) > 0 {
+		b.WriteString("\n| app | state | runs | ran before | problem |\n|---|---|---|---|---|\n")
+	}
+	room := mostMarkdown - b.Len() - len("\n… and 100000 more apps: see the journal.\n")
+	for i, a := range o.Result.Apps {
+		line := fmt.Sprintf("| %s | %s | %s | %s | %s |\n", view.MarkdownCell(a.App), a.Standing, view.MarkdownCell(view.Tag(a.Running)), view.MarkdownCell(view.Tag(a.From)), view.MarkdownCell(a.Problem))
+		if room -= len(line); room < 0 {
+			fmt.Fprintf(&b, "\n… and %d more apps: see the journal.\n", len(o.Result.Apps)-i)
+			break
+		}
+		b.WriteString(line)
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write Markdown: %w", err)
+	}
+	return nil
 }
