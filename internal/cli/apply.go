@@ -63,7 +63,7 @@ Exit codes: 0 done or nothing to do, 1 refused and nothing was changed, 3 failed
 	o.operating.register(f)
 	o.reporting.register(cmd)
 	f.StringVar(&o.dump, "dump", "", "`DIR` with the rollback.json of `get`, as the article's job has it")
-	f.StringVar(&o.slack, "slack", "", "a Slack webhook's `URL`, instead of the policy's notifiers (better: SLACK_CALLBACK)")
+	f.StringVar(&o.slack, "slack", "", "a Slack webhook's `URL`, instead of the policy's notifiers (better: ROLLBACK_SLACK_URL)")
 	f.StringVar(&o.user, "user", "", "`USER` of DC/OS, as in the article's call")
 	f.StringVar(&o.password, "pwd", "", "`PASSWORD` of DC/OS, as in the article's call (better: ROLLBACK_PASSWORD)")
 	completePlan(g, cmd)

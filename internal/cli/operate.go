@@ -156,6 +156,9 @@ func (s *session) ended(res core.ApplyResult, p *plan.Plan, who core.Run) {
 	} else if res.OperationID != "" {
 		s.settleRecovery(res.OperationID)
 	}
+	if s.stream != nil {
+		view.ResultTo(s.stream, redacted(res.Result, s.redactor.String), end, core.ExitCode(res.Result))
+	}
 	if !s.json {
 		view.Applied(s.app.Streams.Out, s.look(), res.Result, end)
 	}

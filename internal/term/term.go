@@ -66,12 +66,16 @@ func New(in, out, err *os.File, getenv func(string) string) *Streams {
 
 // Test returns streams that are buffers and no terminals; the environment is env.
 func Test(stdin string, env map[string]string) (s *Streams, out, err *bytes.Buffer) {
+	s, out, err = Capture(func(k string) string { return env[k] })
+	s.In = strings.NewReader(stdin)
+	return s, out, err
+}
+
+// Capture returns streams of which nobody sees anything: stdin is empty, and what is written is kept.
+func Capture(getenv func(string) string) (s *Streams, out, err *bytes.Buffer) {
 	out, err = &bytes.Buffer{}, &bytes.Buffer{}
 	d := &diverter{to: err}
-	return &Streams{
-		In: strings.NewReader(stdin), Out: out, Err: d,
-		Getenv: func(k string) string { return env[k] }, err: d,
-	}, out, err
+	return &Streams{In: strings.NewReader(""), Out: out, Err: d, Getenv: getenv, err: d}, out, err
 }
 
 func isTerminal(f *os.File) bool {

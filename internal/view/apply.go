@@ -306,3 +306,44 @@ func EventTo(s *Stream, e event.Event) {
 	}
 	s.Write(level, string(e.Type), message, fields)
 }
+
+// AppResult is how one app stands at the end, in the stream.
+type AppResult struct {
+	Repo string `json:"repo"`
+	App  string `json:"app"`
+	// From and To are the plan's; Running is what was read last, "" when nothing could be.
+	From    string `json:"from"`
+	To      string `json:"to"`
+	Running string `json:"running"`
+	// Standing is pending, deploying, healthy, failed, restored or unknown.
+	Standing string `json:"standing"`
+	Problem  string `json:"problem,omitempty"`
+}
+
+// ResultTo ends the stream of an operation: what is where.
+func ResultTo(s *Stream, res apply.Result, end End, exitCode int) {
+	apps := make([]AppResult, 0, len(res.Apps))
+	for _, a := range res.Apps {
+		apps = append(apps, AppResult{a.Repo, a.App, a.From, a.To, a.Running, string(a.Standing), a.Problem})
+	}
+	level := "info"
+	if exitCode != 0 {
+		level = "error"
+	}
+	fields := map[string]any{
+		"operation_id": end.OperationID, "environment": end.Environment, "to": end.To, "outcome": res.Outcome, "exit_code": exitCode,
+		"as_before": res.AsBefore, "duration_seconds": end.Duration.Seconds(), "apps": apps, "quarantined": orNone(end.Quarantined), "held": orNone(end.Held),
+	}
+	if end.Recovery != "" {
+		fields["recovery_file"] = end.Recovery
+	}
+	s.Write(level, "operation_result", "Operation ended: "+string(res.Outcome), fields)
+}
+
+// orNone is a list that JSON shows as one, also when it is empty.
+func orNone(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
