@@ -11,6 +11,7 @@ import (
 	"github.com/rollback-project/rollback/core/apply"
 	"github.com/rollback-project/rollback/core/event"
 	"github.com/rollback-project/rollback/core/plan"
+	"github.com/rollback-project/rollback/internal/term"
 	"github.com/rollback-project/rollback/sdk/diag"
 )
 
@@ -160,16 +161,18 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", max(d, 0).Seco
 // oneLine is a text for an attribute.
 func oneLine(s string) string { return strings.Join(strings.Fields(legal(s)), " ") }
 
-// legal replaces the characters that XML 1.0 cannot hold, not even escaped (section 2.2).
+// legal replaces what would steer a terminal, and the characters that XML 1.0 cannot hold, not even escaped (section 2.2).
 func legal(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t', r == '\n', r >= 0x20 && r < 0x7f, r >= 0xa0 && r < 0xd800, r >= 0xe000 && r < 0xfffe, r >= 0x10000:
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = strings.Map(func(r rune) rune {
+			if r == 0xfffe || r == 0xffff {
+				return '\ufffd'
+			}
 			return r
-		default:
-			return '\ufffd'
-		}
-	}, s)
+		}, term.Clean(line))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func writeXML(w io.Writer, s junit.Testsuite) error {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"github.com/rollback-project/rollback/core/plan"
 	"github.com/rollback-project/rollback/internal/view"
 	"github.com/rollback-project/rollback/sdk/diag"
@@ -24,6 +26,7 @@ func PlanMarkdown(w io.Writer, p *plan.Plan) error {
 		}
 	}
 	repoMatrix(&b, p)
+	releaseMatrix(&b, p.Matrix)
 	guardTable(&b, p)
 	warnings(&b, p)
 	end := "\n\n</details>\n"
@@ -93,6 +96,64 @@ func repoMatrix(b *strings.Builder, p *plan.Plan) {
 	b.WriteString("\n↓ roll back · ○ roll back, the gap is filled with the nearest earlier release · ↑ move forward · = unchanged · ⊘ kept\n")
 }
 
+// mostDates is how many points the matrix of a comment has columns for.
+const mostDates = 8
+
+// releaseMatrix is what the point was chosen from, behind a fold: the target, and the points around it.
+func releaseMatrix(b *strings.Builder, m *plan.Matrix) {
+	if m == nil || len(m.Dates) == 0 {
+		return
+	}
+	last := len(m.Dates)
+	if m.Target >= 0 {
+		last = min(last, max(m.Target+mostDates-1, mostDates))
+	}
+	first := max(0, last-mostDates)
+	b.WriteString("\n<details><summary>Releases</summary>\n\n| repo |")
+	for i := first; i < last; i++ {
+		date := view.MarkdownCell(m.Dates[i])
+		switch i {
+		case m.Target:
+			date = "**→ " + date + "**"
+		case m.Current:
+			date += " (now)"
+		}
+		fmt.Fprintf(b, " %s |", date)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", last-first) + "\n")
+	for i, r := range m.Rows {
+		if i == mostRepos {
+			fmt.Fprintf(b, "| … and %d more |%s\n", len(m.Rows)-i, strings.Repeat(" |", last-first))
+			break
+		}
+		fmt.Fprintf(b, "| %s |", view.MarkdownCell(r.Repo))
+		for _, c := range r.Cells[first:last] {
+			fmt.Fprintf(b, " %s |", markdownCell(c))
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\n")
+	for _, l := range legendOf(m) {
+		fmt.Fprintf(b, "%s %s · ", l[0], l[1])
+	}
+	b.WriteString("**runs now**\n\n</details>\n")
+}
+
+// mostTagLength keeps a comment within its bounds, in characters.
+const mostTagLength = 24
+
+func markdownCell(c plan.MatrixCell) string {
+	sign, _ := mark(c.Mark)
+	text := sign
+	if c.Tag != "" {
+		text += " " + view.MarkdownCell(ansi.Truncate(c.Tag, mostTagLength, "…"))
+	}
+	if c.Current {
+		text = "**" + text + "**"
+	}
+	return text
+}
+
 func actionMark(c plan.Change) string {
 	switch {
 	case c.Action == plan.Forward:
@@ -150,7 +211,7 @@ func warnings(b *strings.Builder, p *plan.Plan) {
 	if len(lines)+more == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n<details><summary>%d warnings</summary>\n\n%s", len(lines)+more, strings.Join(lines, ""))
+	fmt.Fprintf(b, "\n<details><summary>Warnings (%d)</summary>\n\n%s", len(lines)+more, strings.Join(lines, ""))
 	if more > 0 {
 		fmt.Fprintf(b, "- … and %d more\n", more)
 	}

@@ -208,7 +208,7 @@ func write(w io.Writer, p page) error {
 	if err := t.Execute(&b, p); err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}
-	if _, err := w.Write(b.Bytes()); err != nil {
+	if _, err := io.WriteString(w, legal(b.String())); err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}
 	return nil

@@ -100,7 +100,7 @@ func draw(m *plan.Matrix, now string) *picture {
 			p.Arrows = append(p.Arrows, a)
 		}
 	}
-	p.legend(m)
+	p.Legend = legendOf(m)
 	p.Summary = fmt.Sprintf("%d repos at %d points", len(m.Rows), len(m.Dates))
 	return p
 }
@@ -163,18 +163,20 @@ func drawArrow(m *plan.Matrix, r plan.MatrixRow, y int) (arrow, bool) {
 	return arrow{Path: fmt.Sprintf("M %d %d C %d %d, %d %d, %d %d", x1, base, x1, base+12, x2, base+14, x2, base+4), Label: term.Clean(r.Repo) + ": " + label}, true
 }
 
-// legend explains the marks that occur.
-func (p *picture) legend(m *plan.Matrix) {
+// legendOf explains the marks that occur.
+func legendOf(m *plan.Matrix) [][2]string {
+	var out [][2]string
 	seen := map[string]bool{}
 	for _, r := range m.Rows {
 		for _, c := range r.Cells {
 			sign, meaning := mark(c.Mark)
 			if !seen[sign] {
 				seen[sign] = true
-				p.Legend = append(p.Legend, [2]string{sign, meaning})
+				out = append(out, [2]string{sign, meaning})
 			}
 		}
 	}
+	return out
 }
 
 // ran says of what runs, or ran, when that is.
