@@ -22,7 +22,7 @@ fi
 # The pages, as people get them.
 cd "$pages"
 export USER=alice
-end() { "$rollback" sandbox down >/dev/null 2>&1 || true; rm -rf "$pages"; }
+end() { cd "$pages"; "$rollback" sandbox down >/dev/null 2>&1 || true; cd /; rm -rf "$pages"; }
 trap end EXIT
 "$rollback" sandbox up --today 2019-06-10 --speed 10 >/dev/null
 policy=.rollback-sandbox/policy.hcl
