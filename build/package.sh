@@ -18,12 +18,11 @@ root=$PWD/.cache/package
 rm -rf "$root" dist
 git clone --quiet . "$root/source"
 git -C "$root/source" remote set-url origin https://github.com/rollback-project/rollback
-mkdir "$root/source/bin"
-cp bin/goreleaser bin/cyclonedx-gomod "$root/source/bin/"
+export PATH=$PWD/bin:$PATH
 cd "$root/source"
 
 config=.goreleaser.yaml platforms=6
-bin/goreleaser check --quiet .goreleaser.yaml || die "goreleaser refuses .goreleaser.yaml"
+goreleaser check --quiet .goreleaser.yaml || die "goreleaser refuses .goreleaser.yaml"
 ok "goreleaser check"
 if [ "$what" = quick ]; then
   config=../quick.yaml platforms=1
@@ -31,7 +30,7 @@ if [ "$what" = quick ]; then
 fi
 
 # A checkout without tags has no version to go on from: goreleaser then begins at v0.0.0.
-bin/goreleaser release --snapshot --clean --skip=docker --config "$config" > ../goreleaser.log 2>&1 || { tail -40 ../goreleaser.log >&2; die "goreleaser failed"; }
+goreleaser release --snapshot --clean --skip=docker --config "$config" > ../goreleaser.log 2>&1 || { tail -40 ../goreleaser.log >&2; die "goreleaser failed"; }
 ok "goreleaser release --snapshot"
 
 commit=$(git rev-parse HEAD)
