@@ -74,7 +74,7 @@ ok "bash reads its completion"
 
 # Packages.
 deb=(rollback_*_amd64.deb)
-rpm=(rollback*x86_64.rpm)
+rpm=(rollback_*_amd64.rpm)
 [ "${#deb[@]}" -eq 1 ] || die "there is no deb"
 dpkg-deb -x "${deb[0]}" "$root/deb"
 for file in usr/bin/rollback usr/share/man/man1/rollback-apply.1.gz usr/share/bash-completion/completions/rollback usr/share/zsh/vendor-completions/_rollback usr/share/fish/vendor_completions.d/rollback.fish usr/share/doc/rollback/copyright usr/share/doc/rollback/examples/article.hcl; do
