@@ -50,7 +50,7 @@ author:
   - The rollback project (@rollback-project)
 """
 
-    # Which repos, and where their images are: points, plan and apply.
+    # Which repos there are, and where their images are: points, plan and apply.
     REPOS = r"""
 options:
   repo:
@@ -59,6 +59,24 @@ options:
       - Without a policy these are all the repos there are.
     type: list
     elements: str
+  registry:
+    description:
+      - C(HOST:PORT) of the registry, instead of the policy's.
+    type: str
+"""
+
+    # What may be missing: plan and apply.
+    PLAN = r"""
+options:
+  allow_partial:
+    description:
+      - Go on although a repo could not be read. Its apps stay as they are.
+    type: bool
+"""
+
+    # What a plan holds, and what it is judged by: plan, apply and undo.
+    CHOICE = r"""
+options:
   only:
     description:
       - Of all repos, only these; for exceptional cases, because releases that belong together are then taken apart.
@@ -69,38 +87,18 @@ options:
       - All repos but these; for exceptional cases.
     type: list
     elements: str
-  registry:
-    description:
-      - C(HOST:PORT) of the registry, instead of the policy's.
-    type: str
-"""
-
-    # What makes a plan: plan and apply.
-    PLAN = r"""
-options:
-  to:
-    description:
-      - When to go back to.
-      - A date such as V(2019-06-01), an RFC 3339 instant, V(yesterday), or V(-1), V(-2) and so on, which are so many points before what
-        runs now.
-    type: str
-    aliases: [date]
-  approved_by:
-    description:
-      - Who approves, for guards and for the record.
-    type: str
   overrides:
     description:
       - Guards that are to pass although they do not hold. A dictionary from the name of the guard to the reason.
     type: dict
-  allow_partial:
-    description:
-      - Go on although a repo could not be read. Its apps stay as they are.
-    type: bool
   allow_quarantined:
     description:
       - Go to images that are known bad.
     type: bool
+  approved_by:
+    description:
+      - Who approves, for guards and for the record.
+    type: str
 """
 
     # What goes into the record of an operation: apply and undo.
@@ -125,4 +123,8 @@ options:
         C(.xml) is a JUnit report with one test case an app, C(.md) is Markdown.
     type: list
     elements: path
+  slack:
+    description:
+      - URL of a Slack webhook, instead of the policy's notifiers.
+    type: str
 """

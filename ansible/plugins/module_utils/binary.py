@@ -14,6 +14,8 @@ import os
 import re
 import signal
 
+from ansible.module_utils.common.parameters import remove_values
+
 # The oldest program that understands what the modules of this collection say.
 MINIMUM_VERSION = "0.1.0"
 
@@ -35,21 +37,24 @@ POLICY_SPEC = dict(
     var_files=dict(type="list", elements="path"),
 )
 
-REPO_SPEC = {
-    "repo": dict(type="list", elements="str"),
+REPO_SPEC = dict(
+    repo=dict(type="list", elements="str"),
+    registry=dict(type="str"),
+)
+
+# What a plan holds and what it is judged by; "except" is a word of Python.
+CHOICE_SPEC = {
     "only": dict(type="list", elements="str"),
     "except": dict(type="list", elements="str"),
-    "registry": dict(type="str"),
+    "overrides": dict(type="dict"),
+    "allow_quarantined": dict(type="bool"),
+    "approved_by": dict(type="str"),
 }
 
 PLAN_SPEC = dict(
-    REPO_SPEC,
-    to=dict(type="str", aliases=["date"]),
     plan_file=dict(type="path"),
-    approved_by=dict(type="str"),
-    overrides=dict(type="dict"),
     allow_partial=dict(type="bool"),
-    allow_quarantined=dict(type="bool"),
+    **dict(REPO_SPEC, **CHOICE_SPEC)
 )
 
 RECORD_SPEC = dict(
@@ -57,6 +62,7 @@ RECORD_SPEC = dict(
     ticket=dict(type="str"),
     lock_timeout=dict(type="str"),
     report=dict(type="list", elements="path"),
+    slack=dict(type="str", no_log=True),
 )
 
 
@@ -193,21 +199,23 @@ class outliving(object):
 
 def finish(module, answer):
     """End the module with the program's answer, all of its keys kept."""
+    message = printable(answer.pop("msg", None) or "rollback said nothing about it")
     warnings = [printable(w) for w in answer.pop("warnings", None) or []]
     errors = []
     for diagnostic in answer.get("diagnostics") or []:
+        # The program's own sentences hold the summary, the place and its line already.
+        summary = printable(diagnostic.get("summary") or "")
         if diagnostic.get("severity") == "error":
-            errors.append(render(diagnostic))
-        elif not any(diagnostic.get("summary", "") in w for w in warnings):
+            errors += [] if summary in message else [render(diagnostic)]
+        elif not any(summary in w for w in warnings):
             warnings.append(render(diagnostic))
     for warning in warnings:
-        module.warn(warning)
+        # Ansible takes secrets out of results, but not out of warnings.
+        module.warn(remove_values(warning, module.no_log_values))
 
     failed = answer.pop("failed", False)
-    message = printable(answer.pop("msg", None) or "rollback said nothing about it")
     if failed:
-        message = "\n\n".join([message] + [e for e in errors if e not in message])
-        module.fail_json(msg=message, **answer)
+        module.fail_json(msg="\n\n".join([message] + errors), **answer)
     module.exit_json(msg=message, **answer)
 
 

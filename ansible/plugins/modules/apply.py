@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - rollback_project.rollback.rollback
   - rollback_project.rollback.rollback.repos
   - rollback_project.rollback.rollback.plan
+  - rollback_project.rollback.rollback.choice
   - rollback_project.rollback.rollback.record
 attributes:
   check_mode:
@@ -30,14 +31,17 @@ attributes:
   platform:
     platforms: posix
 options:
+  to:
+    description:
+      - When to go back to.
+      - A date such as V(2019-06-01), an RFC 3339 instant, V(yesterday), or V(-1), V(-2) and so on, which are so many points before what
+        runs now.
+    type: str
+    aliases: [date]
   plan_file:
     description:
       - A saved plan on the target. Exactly this is done, and only if the world is still the same.
     type: path
-  slack:
-    description:
-      - URL of a Slack webhook, instead of the policy's notifiers.
-    type: str
   user:
     description:
       - User of DC/OS, as in the article, where there is no policy.
@@ -142,11 +146,11 @@ operation_id:
 outcome:
   description:
     - How it ended.
-    - V(succeeded); V(nothing) to do; V(refused) before anything was changed; V(restored), it failed and everything was put back;
+    - V(done); V(nothing_to_do); V(refused) before anything was changed; V(restored), it failed and everything was put back;
       V(needs_person), it failed and not everything could be put back; V(interrupted); V(locked) by somebody else.
   returned: always, when the program answered
   type: str
-  sample: succeeded
+  sample: done
 changes:
   description: What was done, or in check mode would be done, with every app.
   returned: when there was a plan
@@ -241,7 +245,7 @@ def main():
     module = AnsibleModule(
         argument_spec=dict(
             POLICY_SPEC,
-            slack=dict(type="str", no_log=True),
+            to=dict(type="str", aliases=["date"]),
             user=dict(type="str"),
             password=dict(type="str", no_log=True),
             dump_path=dict(type="path"),

@@ -138,7 +138,7 @@ history:
       description: How it ended.
       returned: always
       type: str
-      sample: succeeded
+      sample: done
     started:
       description: When, RFC 3339.
       returned: always

@@ -17,6 +17,7 @@ extends_documentation_fragment:
   - rollback_project.rollback.rollback
   - rollback_project.rollback.rollback.repos
   - rollback_project.rollback.rollback.plan
+  - rollback_project.rollback.rollback.choice
 attributes:
   check_mode:
     support: full
@@ -27,6 +28,14 @@ attributes:
   platform:
     platforms: posix
 options:
+  to:
+    description:
+      - When to go back to.
+      - A date such as V(2019-06-01), an RFC 3339 instant, V(yesterday), or V(-1), V(-2) and so on, which are so many points before what
+        runs now.
+    type: str
+    required: true
+    aliases: [date]
   plan_file:
     description:
       - File on the target to save the plan to.
@@ -160,8 +169,11 @@ from ansible_collections.rollback_project.rollback.plugins.module_utils.binary i
 def main():
     """Hand the arguments to rollback, and its answer to Ansible."""
     module = AnsibleModule(
-        argument_spec=dict(POLICY_SPEC, **PLAN_SPEC),
-        required_one_of=[("to",)],
+        argument_spec=dict(
+            POLICY_SPEC,
+            to=dict(type="str", required=True, aliases=["date"]),
+            **PLAN_SPEC
+        ),
         supports_check_mode=True,
     )
     run_command(module, "plan")

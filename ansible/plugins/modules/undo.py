@@ -16,6 +16,7 @@ description:
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
   - rollback_project.rollback.rollback
+  - rollback_project.rollback.rollback.choice
   - rollback_project.rollback.rollback.record
 attributes:
   check_mode:
@@ -32,10 +33,6 @@ options:
       - The operation to undo, as RV(rollback_project.rollback.apply#module:operation_id) names it.
       - The default is the last one of the environment.
     type: str
-  allow_quarantined:
-    description:
-      - Go to images that are known bad. What an operation has taken an environment away from is, so this is what an undo usually needs.
-    type: bool
 seealso:
   - module: rollback_project.rollback.points
   - module: rollback_project.rollback.plan
@@ -104,11 +101,11 @@ operation_id:
 outcome:
   description:
     - How it ended.
-    - V(succeeded); V(nothing) to do; V(refused) before anything was changed; V(restored), it failed and everything was put back;
+    - V(done); V(nothing_to_do); V(refused) before anything was changed; V(restored), it failed and everything was put back;
       V(needs_person), it failed and not everything could be put back; V(interrupted); V(locked) by somebody else.
   returned: always, when the program answered
   type: str
-  sample: succeeded
+  sample: done
 changes:
   description: What was done, or in check mode would be done, with every app.
   returned: when there was a plan
@@ -191,6 +188,7 @@ diff:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.rollback_project.rollback.plugins.module_utils.binary import (
+    CHOICE_SPEC,
     POLICY_SPEC,
     RECORD_SPEC,
     run_command,
@@ -203,8 +201,7 @@ def main():
         argument_spec=dict(
             POLICY_SPEC,
             operation=dict(type="str"),
-            allow_quarantined=dict(type="bool"),
-            **RECORD_SPEC
+            **dict(CHOICE_SPEC, **RECORD_SPEC)
         ),
         supports_check_mode=True,
     )
