@@ -19,15 +19,18 @@ trap clean_up EXIT
 
 # Every temporary file of the tests lies in the work folder, so that what is left behind can be seen.
 mkdir -p "$work/tmp" "$work/library"
-export TMPDIR=$work/tmp ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_FORCE_COLOR=0 ANSIBLE_NOCOLOR=1
+export ANSIBLE_PIPELINING=true TMPDIR=$work/tmp ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_FORCE_COLOR=0 ANSIBLE_NOCOLOR=1
 cat >"$work/hosts.ini" <<'INI'
 [rollback]
 localhost ansible_connection=local ansible_python_interpreter="{{ ansible_playbook_python }}"
 INI
 
-sandbox() { # SPEED: a fresh one
-  (cd "$work" && "$program" sandbox down && rm -rf .rollback-sandbox && "$program" sandbox up --speed "$1" --today 2019-06-07) >/dev/null 2>&1 ||
-    (cd "$work" && "$program" sandbox up --speed "$1" --today 2019-06-07) >/dev/null
+sandbox() { # ARGUMENT...: a fresh one, which gives a failing release up sooner
+  cd "$work"
+  "$program" sandbox down || true
+  rm -rf .rollback-sandbox
+  "$program" sandbox up --speed 20 --today 2019-06-07 "$@"
+  sed -i 's/timeout = "20s"/timeout = "6s"/' .rollback-sandbox/policy.hcl
 }
 
 playbook() { # FILE ARGUMENT...
@@ -64,19 +67,19 @@ check() { # NAME FUNCTION
 }
 
 the_modules() {
-  sandbox 20 && playbook "$here/modules.yml" --diff
+  sandbox && playbook "$here/modules.yml" --diff
 }
 
 bad_input() {
-  sandbox 20 && playbook "$here/bad_input.yml"
+  sandbox && playbook "$here/bad_input.yml"
 }
 
 hostile_texts() {
-  sandbox 20 && playbook "$here/hostile.yml"
+  sandbox && playbook "$here/hostile.yml"
 }
 
 binary_module() {
-  sandbox 20
+  sandbox
   cp "$program" "$work/library/rollback"
   cp "$here/../../docs/rollback.yml" "$work/library/rollback.yml"
   ansible-doc -t module -M "$work/library" rollback >"$work/doc"
@@ -86,6 +89,7 @@ binary_module() {
 }
 
 secrets() {
+  sandbox
   playbook "$here/secrets.yml" -vvvv -e secret=hunter22
   # What was given with -e is shown at -vvvv by Ansible itself; what was made of it must not be.
   if grep -nE 'hunter22-(slack|password|variable)' "$work/log"; then
@@ -95,7 +99,7 @@ secrets() {
 }
 
 article_flow() {
-  sandbox 20
+  sandbox
   article get -e "env=prod repo=backend-a,backend-b,backend-c,frontend dump_path=$work"
   says '"2019-06-06",'
   nothing_left
@@ -155,22 +159,27 @@ download_with_checksum() {
   nothing_left
 }
 
+unfinished() { # an operation runs on the sandbox's production
+  "$program" status -f "$work/.rollback-sandbox/policy.hcl" --env prod --json | grep -q '"outcome": "unfinished"'
+}
+
 abort() { # SIGNAL
-  sandbox 1
-  (cd "$work" && exec ansible-playbook -i hosts.ini -e "work=$work" -e "rollback_bin=$program" "$here/abort.yml") &
+  # The release never becomes healthy, so that there is time to abort; and too much time for the test to pass without.
+  sandbox --fail frontend@11-master
+  sed -i 's/timeout = "6s"/timeout = "300s"/' .rollback-sandbox/policy.hcl
+  # A job in the background of a script ignores the signal of Ctrl-C; Python puts that back.
+  python3 -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); os.execvp(sys.argv[1], sys.argv[1:])' \
+    ansible-playbook -i hosts.ini -e "work=$work" -e "rollback_bin=$program" "$here/abort.yml" &
   local pid=$! i
-  for i in $(seq 300); do
-    (cd "$work" && "$program" status -f .rollback-sandbox/policy.hcl --env prod --json) | grep -q '"unfinished": *{' && break
-    sleep 0.1
-  done
+  for i in $(seq 300); do unfinished && break; sleep 0.1; done
   kill -s "$1" "$pid"
-  wait "$pid" && { echo "it should have failed"; return 1; }
-  for i in $(seq 600); do
-    (cd "$work" && "$program" status -f .rollback-sandbox/policy.hcl --env prod --json) | grep -q '"unfinished": *{' || break
-    sleep 0.1
-  done
-  (cd "$work" && "$program" history -f .rollback-sandbox/policy.hcl --env prod)
-  says 'interrupted|restored'
+  if wait "$pid"; then
+    echo "it should have failed"
+    return 1
+  fi
+  for i in $(seq 300); do unfinished || break; sleep 0.1; done
+  "$program" history -f .rollback-sandbox/policy.hcl --env prod --json
+  says '"outcome": "(interrupted|restored)"'
   running frontend:12-master
   running backend-a:12-master
 }
