@@ -59,6 +59,7 @@ func (e *Engine) Plan(ctx context.Context, req PlanRequest) (*plan.Plan, *World,
 	}
 	p, _ := plan.Build(in)
 	p.Diagnostics = append(append(diag.Diagnostics{}, w.Timeline.Warnings...), p.Diagnostics...)
+	p.Matrix = plan.NewMatrix(w.Timeline.Matrix(w.Running()), p.To)
 	if _, err := e.guard(ctx, p, plan.GuardInput{Overrides: req.Overrides, Now: now, Operator: req.Operator, Preflight: in.Preflight}); err != nil {
 		return nil, w, err
 	}

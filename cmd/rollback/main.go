@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/rollback-project/rollback/internal/ansible"
 	"github.com/rollback-project/rollback/internal/buildinfo"
 	"github.com/rollback-project/rollback/internal/cli"
 	"github.com/rollback-project/rollback/internal/term"
@@ -43,6 +44,9 @@ func run(args []string) int {
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "Error: %s\n", err)
 		return cli.ExitError
+	}
+	if file, ok := ansible.Called(args[1:]); ok {
+		return ansible.Run(context.Background(), app, file)
 	}
 	return cli.Run(context.Background(), app, args[1:])
 }

@@ -112,6 +112,8 @@ type Plan struct {
 	Undoes string `json:"undoes,omitempty"`
 	// Operator made the plan: user@host.
 	Operator string `json:"operator,omitempty"`
+	// Matrix is what the point was chosen from; nil where it was chosen otherwise, as for an undo.
+	Matrix *Matrix `json:"matrix,omitempty"`
 	// Applyable: no error stands in the way and something would change.
 	Applyable bool `json:"applyable"`
 	Errored   bool `json:"errored"`

@@ -22,6 +22,7 @@ import (
 type applyOptions struct {
 	planOptions
 	operating
+	reporting
 	file        string
 	autoApprove bool
 }
@@ -53,15 +54,16 @@ Exit codes: 0 done or nothing to do, 1 refused and nothing was changed, 3 failed
 			if err := o.check(cmd, g); err != nil {
 				return err
 			}
-			return runApply(cmd.Context(), g, o)
+			return g.reporting(cmd, o.reporting, func() error { return runApply(cmd.Context(), g, o) })
 		},
 	}
 	f := cmd.Flags()
 	o.registerPlan(f)
 	f.BoolVar(&o.autoApprove, "auto-approve", false, "do not ask")
 	o.operating.register(f)
+	o.reporting.register(cmd)
 	f.StringVar(&o.dump, "dump", "", "`DIR` with the rollback.json of `get`, as the article's job has it")
-	f.StringVar(&o.slack, "slack", "", "a Slack webhook's `URL`, instead of the policy's notifiers (better: SLACK_CALLBACK)")
+	f.StringVar(&o.slack, "slack", "", "a Slack webhook's `URL`, instead of the policy's notifiers (better: ROLLBACK_SLACK_URL)")
 	f.StringVar(&o.user, "user", "", "`USER` of DC/OS, as in the article's call")
 	f.StringVar(&o.password, "pwd", "", "`PASSWORD` of DC/OS, as in the article's call (better: ROLLBACK_PASSWORD)")
 	completePlan(g, cmd)
@@ -120,7 +122,7 @@ func runApply(ctx context.Context, g *global, o applyOptions) error {
 		return err
 	}
 	run.Operator.ApprovedBy = o.approvedBy
-	return s.operate(ctx, p, func(ctx context.Context) core.ApplyResult {
+	return s.operate(ctx, p, run, func(ctx context.Context) core.ApplyResult {
 		return s.engine.Apply(ctx, core.ApplyRequest{Plan: p, Run: run})
 	})
 }
@@ -194,7 +196,7 @@ func (s *session) approvedPlan(ctx context.Context, o applyOptions) (*plan.Plan,
 	case failed:
 		return nil, exit{ExitError}
 	case p.Empty():
-		s.ended(core.ApplyResult{}, p)
+		s.ended(core.ApplyResult{}, p, core.Run{})
 		return nil, nil
 	case o.autoApprove:
 		return p, nil
@@ -204,6 +206,7 @@ func (s *session) approvedPlan(ctx context.Context, o applyOptions) (*plan.Plan,
 }
 
 func (s *session) showSaved(file string, p *plan.Plan) {
+	s.reports.planned(p)
 	if s.stream != nil {
 		view.PlanTo(s.stream, p)
 	}

@@ -39,6 +39,9 @@ type global struct {
 	compactWarnings bool
 	pluginDirs      []string
 	lockfile        string
+
+	// reports are the documents about what becomes of an operation; nil for commands that change nothing.
+	reports *reports
 }
 
 func (g *global) register(f *pflag.FlagSet) {

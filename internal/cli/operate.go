@@ -82,7 +82,7 @@ type progress interface {
 }
 
 // operate runs an operation, shows it, and says how it ended. p is the plan that it carries out; nil where that is not known yet.
-func (s *session) operate(ctx context.Context, p *plan.Plan, run func(context.Context) core.ApplyResult) error {
+func (s *session) operate(ctx context.Context, p *plan.Plan, who core.Run, run func(context.Context) core.ApplyResult) error {
 	shown, done := s.progress(ctx)
 	s.sink = func(e event.Event) {
 		e.Message = s.redactor.String(e.Message)
@@ -100,10 +100,11 @@ func (s *session) operate(ctx context.Context, p *plan.Plan, run func(context.Co
 		if shown != nil {
 			shown.Event(e)
 		}
+		s.reports.event(e)
 	}
 	res := run(ctx)
 	done()
-	s.ended(res, p)
+	s.ended(res, p, who)
 	if code := core.ExitCode(res.Result); code != ExitDone {
 		return exit{code}
 	}
@@ -129,7 +130,7 @@ func (s *session) progress(ctx context.Context) (progress, func()) {
 }
 
 // ended says how it ended: why on stderr, what is where on stdout.
-func (s *session) ended(res core.ApplyResult, p *plan.Plan) {
+func (s *session) ended(res core.ApplyResult, p *plan.Plan, who core.Run) {
 	if res.Outcome == "" {
 		res.Outcome, res.AsBefore = event.Nothing, true
 	}
@@ -155,9 +156,13 @@ func (s *session) ended(res core.ApplyResult, p *plan.Plan) {
 	} else if res.OperationID != "" {
 		s.settleRecovery(res.OperationID)
 	}
+	if s.stream != nil {
+		view.ResultTo(s.stream, redacted(res.Result, s.redactor.String), end, core.ExitCode(res.Result))
+	}
 	if !s.json {
 		view.Applied(s.app.Streams.Out, s.look(), res.Result, end)
 	}
+	s.reports.ended(s, res, who, p, end)
 }
 
 // unrecorded says what follows from an end that could not be recorded.

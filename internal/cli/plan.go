@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,9 +30,6 @@ type planOptions struct {
 	detailed bool
 }
 
-// planFormats are how a plan can be shown.
-var planFormats = []string{"text", "json", "markdown"}
-
 func newPlan(g *global) *cobra.Command {
 	var o planOptions
 	cmd := &cobra.Command{
@@ -52,7 +48,7 @@ WHEN is a date (2019-06-01), an RFC 3339 instant, "yesterday", or -1, -2, … : 
 	f := cmd.Flags()
 	o.registerPlan(f)
 	f.StringVar(&o.out, "out", "", "save the plan to `FILE`, to apply exactly this")
-	f.StringVar(&o.format, "format", "text", "text, json or markdown (for a comment on a pull request)")
+	f.StringVar(&o.format, "format", "text", planFormatsMean)
 	f.BoolVar(&o.detailed, "detailed-exitcode", false, "exit with 2 when something would change")
 	completeWords(cmd, "format", planFormats...)
 	completePlan(g, cmd)
@@ -85,8 +81,8 @@ func parseOverrides(cmd string, overrides []string) (map[string]string, error) {
 }
 
 func runPlan(ctx context.Context, g *global, o planOptions) error {
-	if !slices.Contains(planFormats, o.format) {
-		return usageError{err: fmt.Errorf("--format is %q: it must be text, json or markdown", o.format), cmd: "rollback plan"}
+	if err := checkFormat("rollback plan", o.format, planFormats); err != nil {
+		return err
 	}
 	ctx, stop := g.cancelOnInterrupt(ctx)
 	defer stop()
@@ -143,6 +139,7 @@ func (s *session) plan(ctx context.Context, o planOptions) (*plan.Plan, error) {
 }
 
 func (s *session) showPlan(format string, p *plan.Plan, next view.PlanNext) error {
+	s.reports.planned(p)
 	if s.stream != nil {
 		view.PlanTo(s.stream, p)
 	}
@@ -151,10 +148,10 @@ func (s *session) showPlan(format string, p *plan.Plan, next view.PlanNext) erro
 		return s.stream.Err()
 	case format == "json":
 		return view.WriteJSON(s.app.Streams.Out, p)
-	case format == "markdown":
-		return view.PlanMarkdown(s.app.Streams.Out, p)
-	default:
-		view.Plan(s.app.Streams.Out, s.look(), p, next)
-		return nil
 	}
+	if done, err := writePlan(s.app.Streams.Out, format, p); done {
+		return err
+	}
+	view.Plan(s.app.Streams.Out, s.look(), p, next)
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rollback-project/rollback/core"
+	"github.com/rollback-project/rollback/internal/report"
 	"github.com/rollback-project/rollback/internal/view"
 )
 
@@ -35,10 +36,10 @@ A repo without a release at a date gets its nearest earlier one, because newer w
 		RunE: func(cmd *cobra.Command, _ []string) error { return runPoints(cmd.Context(), g, o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.format, "format", "table", "table, json, or choices (one date a line, newest first)")
+	f.StringVar(&o.format, "format", "table", "table, json, choices (one date a line, newest first) or html (a page)")
 	o.register(f)
 	f.StringVar(&o.dump, "dump", "", "also write rollback.json, as the article's job reads it, into `DIR`")
-	completeWords(cmd, "format", "table", "json", "choices")
+	completeWords(cmd, "format", "table", "json", "choices", "html")
 	return cmd
 }
 
@@ -49,10 +50,8 @@ func (a *article) register(f *pflag.FlagSet) {
 }
 
 func runPoints(ctx context.Context, g *global, o pointsOptions) error {
-	switch o.format {
-	case "table", "json", "choices":
-	default:
-		return usageError{err: fmt.Errorf("--format is %q: it must be table, json or choices", o.format), cmd: "rollback points"}
+	if err := checkFormat("rollback points", o.format, []string{"table", "json", "choices", "html"}); err != nil {
+		return err
 	}
 	ctx, stop := g.cancelOnInterrupt(ctx)
 	defer stop()
@@ -101,6 +100,8 @@ func (s *session) showPoints(format string, w *core.World) error {
 		return view.WriteJSON(out, doc)
 	case format == "choices":
 		view.Choices(out, w.Timeline.Choices())
+	case format == "html":
+		return report.PointsPage(out, w.Timeline.Matrix(w.Running()), s.head(w), s.app.Now())
 	default:
 		view.Points(out, s.look(), w.Timeline.Matrix(w.Running()), s.head(w))
 	}

@@ -20,6 +20,7 @@ import (
 
 type resumeOptions struct {
 	operating
+	reporting
 	operation        string
 	restore, abandon bool
 }
@@ -46,11 +47,12 @@ Exit codes: 0 finished, 3 everything was put back, 4 a person is needed, 5 someb
 			if o.restore && o.abandon {
 				return usageError{err: errors.New("--restore and --abandon exclude each other"), cmd: cmd.CommandPath()}
 			}
-			return runResume(cmd.Context(), g, o)
+			return g.reporting(cmd, o.reporting, func() error { return runResume(cmd.Context(), g, o) })
 		},
 	}
 	f := cmd.Flags()
-	o.register(f)
+	o.operating.register(f)
+	o.reporting.register(cmd)
 	f.BoolVar(&o.restore, "restore", false, "put everything back, also where it could be finished")
 	f.BoolVar(&o.abandon, "abandon", false, "change nothing; record that somebody has taken care of the apps")
 	return cmd
@@ -79,7 +81,7 @@ func runResume(ctx context.Context, g *global, o resumeOptions) error {
 	if err != nil {
 		return err
 	}
-	return s.operate(ctx, op.Plan, func(ctx context.Context) core.ApplyResult {
+	return s.operate(ctx, op.Plan, run, func(ctx context.Context) core.ApplyResult {
 		return s.engine.Resume(ctx, core.ResumeRequest{Environment: env, Operation: op.OperationID, PutBack: o.restore, Abandon: o.abandon, Run: run})
 	})
 }
@@ -102,6 +104,7 @@ func (s *session) announce(op *state.Operation, p journal.Progress, o resumeOpti
 
 type undoOptions struct {
 	operating
+	reporting
 	operation        string
 	out              string
 	autoApprove      bool
@@ -131,11 +134,12 @@ in quarantine: to go back to them, say --allow-quarantined.`,
 			if o.out == "" && !o.autoApprove && (g.json || !g.interactive()) {
 				return usageError{err: errors.New("--auto-approve or --out is required: there is nobody to ask"), cmd: cmd.CommandPath()}
 			}
-			return runUndo(cmd.Context(), g, o)
+			return g.reporting(cmd, o.reporting, func() error { return runUndo(cmd.Context(), g, o) })
 		},
 	}
 	f := cmd.Flags()
-	o.register(f)
+	o.operating.register(f)
+	o.reporting.register(cmd)
 	f.StringVar(&o.out, "out", "", "only save the plan to `FILE`, to apply exactly this")
 	f.BoolVar(&o.autoApprove, "auto-approve", false, "do not ask")
 	f.StringVar(&o.approvedBy, "approved-by", "", "`NAME` of who approves, for guards and the record")
@@ -168,7 +172,7 @@ func runUndo(ctx context.Context, g *global, o undoOptions) error {
 	}
 	switch {
 	case p.Empty():
-		s.ended(core.ApplyResult{}, p)
+		s.ended(core.ApplyResult{}, p, run)
 		return nil
 	case o.out != "":
 		if err := plan.Save(s.path(o.out), p); err != nil {
@@ -184,7 +188,7 @@ func runUndo(ctx context.Context, g *global, o undoOptions) error {
 			return err
 		}
 	}
-	return s.operate(ctx, p, func(ctx context.Context) core.ApplyResult {
+	return s.operate(ctx, p, run, func(ctx context.Context) core.ApplyResult {
 		return s.engine.Apply(ctx, core.ApplyRequest{Plan: p, Run: run})
 	})
 }

@@ -76,7 +76,7 @@ func (g *global) begin(a article) (*session, error) {
 	}
 	s.policy, s.sources = p, sources
 	ds = append(ds, a.lay(p, g.env, g.getenv)...)
-	s.redactor = redact.New(append(append([]string{}, p.Secrets...), a.password, a.slack)...)
+	s.redactor = redact.New(append(append([]string{}, p.Secrets...), a.secret(g.getenv), a.webhook(g.getenv))...)
 	if s.report(ds) {
 		s.close()
 		return nil, exit{ExitError}
@@ -117,16 +117,15 @@ func (a article) lay(p *policy.Policy, env string, getenv func(string) string) d
 		p.Environments = []policy.Environment{{Name: env, Branch: env, Scope: "/ds/" + env}}
 	}
 	if a.slack != "" {
-		ds = append(ds, onCommandLine("--slack", "a webhook's URL", "SLACK_CALLBACK"))
-		p.Notifiers = []policy.Notifier{{Backend: policy.NewBackend(schema.Notify, "slack", map[string]cty.Value{"webhook_url": cty.StringVal(a.slack)})}}
+		ds = append(ds, onCommandLine("--slack", "a webhook's URL", slackVariable))
+	}
+	if slack := a.webhook(getenv); slack != "" {
+		p.Notifiers = []policy.Notifier{{Backend: policy.NewBackend(schema.Notify, "slack", map[string]cty.Value{"webhook_url": cty.StringVal(slack)})}}
 	}
 	if a.password != "" {
-		ds = append(ds, onCommandLine("--pwd", "a password", "ROLLBACK_PASSWORD"))
+		ds = append(ds, onCommandLine("--pwd", "a password", passwordVariable))
 	}
-	password := a.password
-	if password == "" {
-		password = getenv("ROLLBACK_PASSWORD")
-	}
+	password := a.secret(getenv)
 	if a.user != "" && p.Orchestrator == nil {
 		if url := getenv("ROLLBACK_DCOS_URL"); url != "" {
 			b := policy.NewBackend(schema.Orchestrator, "marathon", map[string]cty.Value{
@@ -138,6 +137,28 @@ func (a article) lay(p *policy.Policy, env string, getenv func(string) string) d
 		}
 	}
 	return ds
+}
+
+// The environment variables for what should not stand on a command line.
+const (
+	slackVariable    = "ROLLBACK_SLACK_URL"
+	passwordVariable = "ROLLBACK_PASSWORD"
+)
+
+// webhook is the Slack webhook's URL in the place of the policy's notifiers; "" when none was given.
+func (a article) webhook(getenv func(string) string) string {
+	if a.slack != "" {
+		return a.slack
+	}
+	return getenv(slackVariable)
+}
+
+// secret is the password of DC/OS; "" when none was given.
+func (a article) secret(getenv func(string) string) string {
+	if a.password != "" {
+		return a.password
+	}
+	return getenv(passwordVariable)
 }
 
 func onCommandLine(flag, what, variable string) diag.Diagnostic {
@@ -172,6 +193,7 @@ func (s *session) report(ds diag.Diagnostics) bool {
 		d.Detail = s.redactor.String(d.Detail)
 		clean[i] = d
 	}
+	s.reports.saw(clean)
 	if s.stream != nil {
 		view.DiagnosticsTo(s.stream, clean)
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -21,13 +20,13 @@ func newShow(g *global) *cobra.Command {
 		Example: "  rollback show prod.plan\n  rollback show prod.plan --format json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !slices.Contains(planFormats, format) {
-				return usageError{err: fmt.Errorf("--format is %q: it must be text, json or markdown", format), cmd: "rollback show"}
+			if err := checkFormat("rollback show", format, planFormats); err != nil {
+				return err
 			}
 			return runShow(cmd.Context(), g, args[0], format)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "text, json or markdown")
+	cmd.Flags().StringVar(&format, "format", "text", planFormatsMean)
 	completeWords(cmd, "format", planFormats...)
 	return cmd
 }
@@ -49,8 +48,8 @@ func runShow(ctx context.Context, g *global, file, format string) error {
 	if format == "json" || g.json {
 		return view.WriteJSON(g.app.Streams.Out, plan.NewDocument(p, stale))
 	}
-	if format == "markdown" {
-		return view.PlanMarkdown(g.app.Streams.Out, p)
+	if done, err := writePlan(g.app.Streams.Out, format, p); done {
+		return err
 	}
 	view.Plan(g.app.Streams.Out, g.look(), p, view.PlanNext{})
 	for _, reason := range stale {

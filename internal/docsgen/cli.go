@@ -101,6 +101,7 @@ const exitCodes = `
 | ` + "`ROLLBACK_DATA_DIR`" + ` | replaces the folder ` + "`.rollback`" + ` |
 | ` + "`ROLLBACK_PLUGIN_DIR`" + ` | folders with plugins |
 | ` + "`ROLLBACK_PASSWORD`, `ROLLBACK_DCOS_URL`" + ` | for the article's ` + "`run --user`" + ` without a policy |
+| ` + "`ROLLBACK_SLACK_URL`" + ` | a Slack webhook's URL, instead of the policy's notifiers: as ` + "`--slack`" + `, but not on the command line |
 | ` + "`NO_COLOR`, `FORCE_COLOR`, `TERM=dumb`" + ` | as everywhere |
 | ` + "`BUILD_URL`, `CI_JOB_URL`, `GITHUB_…`" + ` | the link in notifications |
 `

@@ -61,15 +61,16 @@ func rows() []Row {
 		{0, "internal/buildinfo", nil},
 		{0, "internal/floors", nil},
 		{14, "internal/term", nil},
-		{14, "internal/report", nil},
 		{14, "policies", nil},
 		{15, "internal/view/...", nil},
-		{16, "internal/cli", nil},
+		{16, "internal/report", nil},
+		{17, "internal/cli", nil},
+		{18, "internal/ansible", nil},
 		{15, "internal/sandbox/...", nil},
 		{14, "internal/slackreceiver", nil},
-		{17, "internal/docsgen", nil},
-		{17, "cmd/*", nil},
-		{18, "examples/...", nil},
+		{18, "internal/docsgen", nil},
+		{19, "cmd/*", nil},
+		{20, "examples/...", nil},
 	}
 }
 

@@ -66,12 +66,16 @@ func New(in, out, err *os.File, getenv func(string) string) *Streams {
 
 // Test returns streams that are buffers and no terminals; the environment is env.
 func Test(stdin string, env map[string]string) (s *Streams, out, err *bytes.Buffer) {
+	s, out, err = Capture(func(k string) string { return env[k] })
+	s.In = strings.NewReader(stdin)
+	return s, out, err
+}
+
+// Capture returns streams of which nobody sees anything: stdin is empty, and what is written is kept.
+func Capture(getenv func(string) string) (s *Streams, out, err *bytes.Buffer) {
 	out, err = &bytes.Buffer{}, &bytes.Buffer{}
 	d := &diverter{to: err}
-	return &Streams{
-		In: strings.NewReader(stdin), Out: out, Err: d,
-		Getenv: func(k string) string { return env[k] }, err: d,
-	}, out, err
+	return &Streams{In: strings.NewReader(""), Out: out, Err: d, Getenv: getenv, err: d}, out, err
 }
 
 func isTerminal(f *os.File) bool {
@@ -112,7 +116,8 @@ const (
 )
 
 // Color decides whether to write colour to a stream that is a terminal or not:
-// the flag first, then NO_COLOR, FORCE_COLOR and TERM=dumb, then whether it is a terminal.
+// the flag first, then NO_COLOR and FORCE_COLOR, then CI and TERM=dumb, then whether it is a terminal. A CI's log may look
+// like a terminal, and still be kept as a file.
 func (s *Streams) Color(mode ColorMode, tty bool) bool {
 	switch {
 	case mode == ColorAlways:
@@ -122,7 +127,7 @@ func (s *Streams) Color(mode ColorMode, tty bool) bool {
 	case s.Getenv("FORCE_COLOR") != "" && s.Getenv("FORCE_COLOR") != "0":
 		return true
 	default:
-		return tty && s.Getenv("TERM") != "dumb"
+		return tty && s.Getenv("CI") == "" && s.Getenv("TERM") != "dumb"
 	}
 }
 

@@ -221,30 +221,31 @@ func standings(w io.Writer, l Look, res apply.Result, end End, todo bool) {
 		return
 	}
 	fmt.Fprintf(w, "\nWhen what stands in the way is out of it, put everything back:\n    %s\nBy hand: set the image of an app to the one named as \"before\". What runs now:\n    rollback status%s\n",
-		resumeCommand(l, end), l.policyFlag())
+		ResumeCommand(l, end), l.policyFlag())
 	if end.Recovery != "" {
 		fmt.Fprintf(w, "The same is written in %s\n", term.Clean(end.Recovery))
 	}
 }
 
-func resumeCommand(l Look, end End) string {
+// ResumeCommand is what puts everything back.
+func ResumeCommand(l Look, end End) string {
 	return fmt.Sprintf("rollback resume %s --restore%s", term.Clean(end.OperationID), l.policyFlag())
 }
 
 // Recovery writes, as Markdown, what a person has to do about an operation that could not be put back: both failures, and a
 // table of app, state and command.
 func Recovery(w io.Writer, l Look, res apply.Result, end End) {
-	fmt.Fprintf(w, "# Operation %s on %s needs a person\n\n", end.OperationID, cell(end.Environment))
-	fmt.Fprintf(w, "Written %s. It was on its way to %s.\n\n", l.Now().UTC().Format(time.RFC3339), cell(end.To))
+	fmt.Fprintf(w, "# Operation %s on %s needs a person\n\n", end.OperationID, MarkdownCell(end.Environment))
+	fmt.Fprintf(w, "Written %s. It was on its way to %s.\n\n", l.Now().UTC().Format(time.RFC3339), MarkdownCell(end.To))
 	if res.Err != nil {
-		fmt.Fprintf(w, "- It failed: %s\n", cell(res.Err.Error()))
+		fmt.Fprintf(w, "- It failed: %s\n", MarkdownCell(res.Err.Error()))
 	}
 	if res.RestoreErr != nil {
-		fmt.Fprintf(w, "- Putting back failed: %s\n", cell(res.RestoreErr.Error()))
+		fmt.Fprintf(w, "- Putting back failed: %s\n", MarkdownCell(res.RestoreErr.Error()))
 	}
 	fmt.Fprintf(w, "\n| app | state | runs | ran before | command |\n|---|---|---|---|---|\n")
 	for _, a := range res.Apps {
-		running, command := a.Running, "`"+resumeCommand(l, end)+"`"
+		running, command := a.Running, "`"+ResumeCommand(l, end)+"`"
 		switch {
 		case running == "":
 			running = "not known"
@@ -255,14 +256,14 @@ func Recovery(w io.Writer, l Look, res apply.Result, end End) {
 		if a.Problem != "" {
 			state += ": " + a.Problem
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", cell(a.App), cell(state), cell(running), cell(a.From), command)
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", MarkdownCell(a.App), MarkdownCell(state), MarkdownCell(running), MarkdownCell(a.From), command)
 	}
 	fmt.Fprintf(w, "\nThe command puts every app back; what is as before is left alone. By hand, set the image of an app to the one under \"ran before\".\n"+
 		"When the apps have been taken care of in another way: `rollback resume %s --abandon%s`.\n", end.OperationID, l.policyFlag())
 }
 
-// cell makes a text fit a cell of a Markdown table.
-func cell(s string) string {
+// MarkdownCell makes a text fit a cell of a Markdown table.
+func MarkdownCell(s string) string {
 	s = strings.NewReplacer("|", "\\|", "\n", " ", "\r", " ", "<", "&lt;").Replace(s)
 	return term.Clean(s)
 }
@@ -304,4 +305,45 @@ func EventTo(s *Stream, e event.Event) {
 		message = strings.TrimSpace(fmt.Sprintf("%s: %s", e.App, e.Type))
 	}
 	s.Write(level, string(e.Type), message, fields)
+}
+
+// AppResult is how one app stands at the end, in the stream.
+type AppResult struct {
+	Repo string `json:"repo"`
+	App  string `json:"app"`
+	// From and To are the plan's; Running is what was read last, "" when nothing could be.
+	From    string `json:"from"`
+	To      string `json:"to"`
+	Running string `json:"running"`
+	// Standing is pending, deploying, healthy, failed, restored or unknown.
+	Standing string `json:"standing"`
+	Problem  string `json:"problem,omitempty"`
+}
+
+// ResultTo ends the stream of an operation: what is where.
+func ResultTo(s *Stream, res apply.Result, end End, exitCode int) {
+	apps := make([]AppResult, 0, len(res.Apps))
+	for _, a := range res.Apps {
+		apps = append(apps, AppResult{a.Repo, a.App, a.From, a.To, a.Running, string(a.Standing), a.Problem})
+	}
+	level := "info"
+	if exitCode != 0 {
+		level = "error"
+	}
+	fields := map[string]any{
+		"operation_id": end.OperationID, "environment": end.Environment, "to": end.To, "outcome": res.Outcome, "exit_code": exitCode,
+		"as_before": res.AsBefore, "duration_seconds": end.Duration.Seconds(), "apps": apps, "quarantined": orNone(end.Quarantined), "held": orNone(end.Held),
+	}
+	if end.Recovery != "" {
+		fields["recovery_file"] = end.Recovery
+	}
+	s.Write(level, "operation_result", "Operation ended: "+string(res.Outcome), fields)
+}
+
+// orNone is a list that JSON shows as one, also when it is empty.
+func orNone(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
 }

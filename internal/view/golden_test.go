@@ -126,11 +126,6 @@ func shows(text string) map[string]func(io.Writer, Look) {
 			})
 			Status(w, l, StatusDoc{Environment: "prod", Branch: "master", Unfinished: &StatusUnfinished{Operation: "01OP", Step: "failing", At: noon, Next: "restore"}})
 		},
-		"markdown": func(w io.Writer, _ Look) {
-			if err := PlanMarkdown(w, p); err != nil {
-				panic(err)
-			}
-		},
 	}
 }
 

@@ -1,4 +1,4 @@
-package view
+package report
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rollback-project/rollback/core/plan"
+	"github.com/rollback-project/rollback/core/point"
 	"github.com/rollback-project/rollback/sdk/diag"
 )
 
@@ -20,6 +21,17 @@ func TestMarkdownFitsAComment(t *testing.T) {
 		})
 		p.Diagnostics = append(p.Diagnostics, diag.Warnf("App is being deployed", "%s", p.Changes[i].App))
 	}
+	p.Matrix = &plan.Matrix{Target: 20, Current: 59}
+	for i := range plan.MostColumns {
+		p.Matrix.Dates = append(p.Matrix.Dates, fmt.Sprintf("2019-06-01T00:00:%02dZ", i))
+	}
+	for i := range 5000 {
+		row := plan.MatrixRow{Repo: fmt.Sprintf("service-%d", i)}
+		for range plan.MostColumns {
+			row.Cells = append(row.Cells, plan.MatrixCell{Mark: point.MarkReleased, Tag: strings.Repeat("1", 200)})
+		}
+		p.Matrix.Rows = append(p.Matrix.Rows, row)
+	}
 	for _, apps := range []int{500, 5000} {
 		q := *p
 		q.Changes, q.Diagnostics = p.Changes[:apps], p.Diagnostics[:apps]
@@ -31,7 +43,7 @@ func TestMarkdownFitsAComment(t *testing.T) {
 		if len(text) > mostMarkdown {
 			t.Errorf("%d apps: %d characters", apps, len(text))
 		}
-		if opened, closed := strings.Count(text, "<details>"), strings.Count(text, "</details>"); opened != closed || opened != 2 {
+		if opened, closed := strings.Count(text, "<details>"), strings.Count(text, "</details>"); opened != closed || opened != 3 {
 			t.Errorf("%d apps: %d folds are opened and %d closed", apps, opened, closed)
 		}
 		if apps == 5000 && !strings.Contains(text, "more changes: see the plan itself") {
