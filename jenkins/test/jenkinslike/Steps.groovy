@@ -6,11 +6,6 @@ import java.nio.file.Path
 
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
-/** Thrown by steps that fail, as hudson.AbortException is. */
-class StepFailed extends Exception {
-    StepFailed(String message) { super(message) }
-}
-
 /**
  * The steps that a default Jenkins with Pipeline has, as far as our pipelines use them. They are strict: a step in the
  * wrong place, a file that is not there, or an argument that Jenkins does not know is an error of the test.
@@ -236,7 +231,7 @@ class Steps {
         } }
         environment.WORKSPACE = workspace('sh').path
         environment.JENKINS_NODE_COOKIE = cookies.last()
-        int code = new Script(build, workspace('sh'), new File(build.folder, "durable-$scripts")).run(m.script, environment)
+        int code = new DurableTask(build, workspace('sh'), new File(build.folder, "durable-$scripts")).run(m.script, environment)
         if (m.returnStatus) {
             return code
         }

@@ -3,13 +3,13 @@ package jenkinslike
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /** Runs one sh step as the durable-task plugin does: on its own, its output in a file that is read as it grows. */
-class Script {
+class DurableTask {
     private final Build build
     private final File workspace
     private final File control
     private long seen
 
-    Script(Build build, File workspace, File control) {
+    DurableTask(Build build, File workspace, File control) {
         this.build = build
         this.workspace = workspace
         this.control = control
