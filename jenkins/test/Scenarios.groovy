@@ -1,8 +1,10 @@
-// Executes both front doors, Jenkinsfile and shared-library step, with the steps of jenkinslike/, and really runs the
-// rollback binary against sandboxes. Usage: groovy -cp jenkins/test jenkins/test/Scenarios.groovy JENKINS ROLLBACK FOLDER [NAME]
+// Executes a front door, Jenkinsfile or library, with the steps of jenkinslike/, and really runs the rollback binary
+// against sandboxes. Usage: groovy -cp jenkins/test jenkins/test/Scenarios.groovy JENKINS ROLLBACK FOLDER DOOR [NAME]
 import jenkinslike.Build
 import jenkinslike.Run
 import jenkinslike.World
+
+import groovy.json.JsonSlurper
 
 class Scenarios {
     static final Map BEFORE = ['backend-a': '12-master', 'backend-b': '11-master', 'backend-c': '11-master', frontend: '12-master']
@@ -20,52 +22,50 @@ class Scenarios {
     private List<String> complaints
     private World world
     private Build build
-    private String door
+    private final String door
 
-    Scenarios(String jenkins, String program, String folder, String only) {
+    Scenarios(String jenkins, String program, String folder, String door, String only) {
+        this.door = door
         this.jenkins = new File(jenkins)
         this.program = new File(program).canonicalFile
         this.folder = new File(folder)
         this.only = only
     }
 
-    /** Runs one scenario through both doors. `flags` are the sandbox's. */
+    /** Runs one scenario. `flags` are the sandbox's. */
     void scenario(String name, List<String> flags = [], Closure body) {
         if (only && !name.contains(only)) {
             return
         }
-        Run.DOORS.each { String through ->
-            door = through
-            complaints = []
-            File place = new File(folder, "${passed + failed}")
-            world = new World(new File(place, 'sandbox'), program.path, flags)
-            try {
-                build = new Build(folder: new File(place, 'build'), sources: new File(place, 'sources'), answer: ANSWERED)
-                build.sources.mkdirs()
-                policy(world.policy)
-                File bin = new File(place, 'bin')
-                bin.mkdirs()
-                new ProcessBuilder('ln', '-s', program.path, "$bin/rollback").start().waitFor()
-                build.machine = [PATH: "$bin:/usr/bin:/bin".toString(), HOME: "$place".toString(), USER: 'jenkins', LANG: 'C.UTF-8']
-                build.params = [ENVIRONMENT: 'prod', REASON: 'checkout is broken', TICKET: 'OPS-1']
-                body()
-                boolean pwned = false
-                place.eachFileRecurse { pwned |= it.name.startsWith('pwned') }
-                check('nothing was evaluated by a shell', false, pwned)
-                build.secrets.each { String secret -> check('no secret in the log', false, build.log.indexOf(secret) >= 0) }
-            } catch (Throwable thrown) {
-                StringWriter trace = new StringWriter()
-                thrown.printStackTrace(new PrintWriter(trace))
-                complaints << "threw $trace".readLines().findAll { !(it =~ /groovy\.|reflect\.|java\.base/) }.take(15).join('\n      ')
-            } finally {
-                world.down()
-            }
-            complaints ? failed++ : passed++
-            println "  ${complaints ? 'FAIL' : 'ok  '} $door: $name"
-            if (complaints) {
-                complaints.each { println "      $it" }
-                println build.log.toString().readLines().collect { "      | $it" }.join('\n')
-            }
+        complaints = []
+        File place = new File(folder, "$door-${passed + failed}")
+        world = new World(new File(place, 'sandbox'), program.path, flags)
+        try {
+            build = new Build(folder: new File(place, 'build'), sources: new File(place, 'sources'), answer: ANSWERED)
+            build.sources.mkdirs()
+            policy(world.policy)
+            File bin = new File(place, 'bin')
+            bin.mkdirs()
+            new ProcessBuilder('ln', '-s', program.path, "$bin/rollback").start().waitFor()
+            build.machine = [PATH: "$bin:/usr/bin:/bin".toString(), HOME: "$place".toString(), USER: 'jenkins', LANG: 'C.UTF-8']
+            build.params = [ENVIRONMENT: 'prod', REASON: 'checkout is broken', TICKET: 'OPS-1']
+            body()
+            boolean pwned = false
+            place.eachFileRecurse { pwned |= it.name.startsWith('pwned') }
+            check('nothing was evaluated by a shell', false, pwned)
+            build.secrets.each { String secret -> check('no secret in the log', false, build.log.indexOf(secret) >= 0) }
+        } catch (Throwable thrown) {
+            StringWriter trace = new StringWriter()
+            thrown.printStackTrace(new PrintWriter(trace))
+            complaints << "threw $trace".readLines().findAll { !(it =~ /^\tat /) }.take(4).join('\n      ')
+        } finally {
+            world.down()
+        }
+        complaints ? failed++ : passed++
+        println "  ${complaints ? 'FAIL' : 'ok  '} $door: $name"
+        if (complaints) {
+            complaints.each { println "      $it" }
+            println build.log.toString().readLines().collect { "      | $it" }.join('\n')
         }
     }
 
@@ -79,7 +79,7 @@ class Scenarios {
 
     /** A program that stands in for rollback: the body says what it does; $REAL is the real one. */
     String standIn(String body) {
-        File script = new File(folder, "${passed + failed}/stand-in")
+        File script = new File(folder, "$door-${passed + failed}/stand-in")
         script.setText("#!/bin/sh\nREAL=${program.path}\n$body\n", 'UTF-8')
         script.executable = true
         script.path
@@ -186,7 +186,7 @@ class Scenarios {
             untouched()
         }
         scenario('a guard on who approves gets the submitter') {
-            policy(world.policy + '\nguard "approver" {\n  condition     = plan.approved_by == "alice"\n  error_message = "Alice decides."\n}\n')
+            policy(world.policy + '\nguard "approver" {\n  condition     = operator.approved_by == "alice"\n  error_message = "Alice decides."\n}\n')
             go()
             result('SUCCESS')
             runs(AFTER)
@@ -211,7 +211,7 @@ class Scenarios {
         }
         scenario('an environment that the policy does not have is refused') {
             build.params.ENVIRONMENT = 'stage'
-            policy(world.policy.replace('environment "stage"', 'environment "test"'))
+            policy(world.policy.replace('environment "stage"', 'environment "test"').replace('"stage"', '"test"'))
             go()
             result('FAILURE')
             logged('stage')
@@ -251,13 +251,14 @@ class Scenarios {
             check('the app that failed', true, build.tests.failed.any { it.contains('frontend') })
             check('archive', true, build.archived.contains('rollback-out/rollback.html'))
         }
-        scenario('the build is aborted while it rolls back: everything is put back', ['--speed', '2']) {
+        scenario('the build is aborted while it rolls back: everything is put back',
+            ['--speed', '4', '--fail', 'frontend@11-master']) {
             build.abortWhen = 'Deploying... 12-master'
             go()
             result('ABORTED')
             runs(BEFORE)
-            logged('The build was aborted: everything is put back.')
-            check('one restore', 1, build.log.toString().readLines().findAll { it.startsWith('rollback apply: ') }.size())
+            logged('The build was aborted; everything is put back now.')
+            logged('rollback apply: failed, and everything was put back')
             check('junit and the report all the same', true, build.archived.contains('rollback-out/rollback.xml'))
             check('left running', [], leftovers())
         }
@@ -301,7 +302,7 @@ class Scenarios {
             build.params.ENVIRONMENT = "prod $NASTY\u001b[31m".toString()
             go(door == 'library' ? [environments: []] : [:])
             result('FAILURE')
-            check('escapes in the log', false, build.log.toString().contains('\u001b[31m') && door == 'x')
+            check('escapes in the log', false, build.log.indexOf('\u001b') >= 0)
             untouched()
         }
         scenario('texts that look like flags are texts') {
@@ -365,7 +366,7 @@ class Scenarios {
     void history(Map want, String policy = 'policy.hcl') {
         File agent = new File(build.folder, 'agent-3/workspace')
         String said = world.run(['history', 'show', '--json', "--file=$policy".toString(), '--env=prod'], agent)
-        def record = new groovy.json.JsonSlurper().parseText(said.readLines().findAll { it.startsWith('{') || true }.join('\n'))
+        def record = new JsonSlurper().parseText(said)
         check('history', want, want.keySet().collectEntries { [it, find(record, it)] })
     }
 
@@ -384,9 +385,9 @@ class Scenarios {
     }
 
     static void main(String[] args) {
-        Scenarios scenarios = new Scenarios(args[0], args[1], args[2], args.length > 3 ? args[3] : null)
+        Scenarios scenarios = new Scenarios(args[0], args[1], args[2], args[3], args.length > 4 ? args[4] : null)
         scenarios.all()
-        println "scenarios: $scenarios.passed passed, $scenarios.failed failed"
+        println "$scenarios.door: $scenarios.passed passed, $scenarios.failed failed"
         System.exit(scenarios.failed ? 1 : 0)
     }
 }

@@ -1,5 +1,5 @@
-// The shared-library step `rollback`: takes an environment back to an earlier release, as the Jenkinsfile of this folder
-// does. vars/rollback.txt says what may be given.
+// The shared-library step `rollback`: takes an environment back to an earlier release, as the Jenkinsfile beside this
+// folder does. vars/rollback.txt says what may be given.
 import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 void call(Map given = [:]) {
@@ -99,6 +99,7 @@ int rollbackRun(Map job, String label, String script) {
 // rollbackVerdict says what an exit code of rollback means; docs/cli.md has the contract.
 String rollbackVerdict(int code) {
     Map verdicts = [
+        0: 'done, before it could be stopped; "rollback undo" is the way back',
         1: 'refused, nothing was changed; the log above says why',
         3: 'failed, and everything was put back: every app runs what it ran before',
         4: 'failed, and A PERSON IS NEEDED: something is not as before; the log above says what runs where',
@@ -107,6 +108,7 @@ String rollbackVerdict(int code) {
         126: 'the program on this agent is too old; the log above says which one is needed',
         127: 'the program is missing on this agent; the log above says where it was looked for',
         130: 'interrupted; the log above says what is where',
+        137: 'killed before it was done; "rollback status" says how far it came, "rollback resume" takes it up',
     ]
     return verdicts[code] ?: 'ended with exit code ' + code
 }
@@ -147,7 +149,7 @@ exec "$RB_PROGRAM" points "--env=$RB_ENVIRONMENT" ${RB_POLICY:+"--file=$RB_POLIC
 }
 
 // rollbackChoose, outside any node, so that no executor waits for people: asks for the date, for two minutes. Sets
-// job.date, and job.approver if Jenkins says who has answered. Without an answer the build ends well, with nothing done.
+// job.date, and job.approver if Jenkins says who has answered. Without an answer the build ends well: nothing is done.
 void rollbackChoose(Map job) {
     Object answer = null
     long begin = System.currentTimeMillis()
@@ -172,7 +174,7 @@ void rollbackChoose(Map job) {
     }
     // A Map with several values; with one value only that one; with old plugins null (JENKINS-40594).
     Object date = answer
-    if (answer instanceof Map) {
+    if (answer instanceof Map) { // groovylint-disable-line Instanceof
         date = answer.DATE
         job.approver = answer.APPROVER
     }
@@ -291,7 +293,7 @@ trap 'stopping=yes' TERM INT HUP
 follow
 ''')
     } catch (FlowInterruptedException aborted) {
-        echo('The build was aborted: everything is put back.')
+        echo('The build was aborted; everything is put back now.')
         code = rollbackRun(job, 'Put everything back', rollbackFollow() + '''
 stopping=yes
 follow

@@ -4,7 +4,6 @@ import org.jenkinsci.plugins.workflow.steps.FlowInterruptedException
 
 /** Executes a pipeline from one of its two front doors: the Jenkinsfile, or the shared-library step. */
 class Run {
-    static final List<String> DOORS = ['Jenkinsfile', 'library']
 
     private final Build build
     private final Steps steps

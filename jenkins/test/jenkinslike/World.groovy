@@ -24,7 +24,7 @@ class World {
     }
 
     void up(List<String> flags) {
-        run(['sandbox', 'up', '--today', TODAY, '--speed', '8'] + flags)
+        run(['sandbox', 'up', '--today', TODAY, '--speed', '30'] + flags)
     }
 
     void down() {
@@ -35,7 +35,7 @@ class World {
     Map<String, String> running(String environment = 'prod') {
         def apps = new JsonSlurper().parse(new URL("$marathon/v2/apps")).apps
         apps.findAll { it.id.startsWith("/ds/$environment/") }
-            .collectEntries { [it.id.tokenize('/').last(), it.container.docker.image.tokenize(':').last()] }
+            .collectEntries { [it.id.tokenize('/').last(), it.container.docker.image.tokenize('@').first().tokenize(':').last()] }
             .sort()
     }
 
