@@ -258,7 +258,9 @@ class Scenarios {
             result('ABORTED')
             runs(BEFORE)
             logged('The build was aborted; everything is put back now.')
-            logged('rollback apply: failed, and everything was put back')
+            logged('Apply interrupted. Everything in prod is as before.')
+            logged('rollback apply: interrupted')
+            check('no second interruption, which would leave everything as it is', false, build.log.indexOf('Two interrupts') >= 0)
             check('junit and the report all the same', true, build.archived.contains('rollback-out/rollback.xml'))
             check('left running', [], leftovers())
         }
