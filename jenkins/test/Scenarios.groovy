@@ -228,7 +228,7 @@ class Scenarios {
             check('the other environment', true, world.running('stage').values().every { it.endsWith('-stage') })
             steps('node sh timeout input node sh archiveArtifacts stash node unstash sh junit archiveArtifacts')
             check('tests', [passed: 4, failed: 0], build.tests.collectEntries { k, v -> [k, v.size()] })
-            check('archive', ['plan.html', 'plan.txt', 'rollback.plan', 'apply.log', 'rollback.html', 'rollback.xml'] as Set,
+            check('archive', ['plan.html', 'plan.txt', 'rollback.plan', 'rollback.html', 'rollback.xml'] as Set,
                 build.archived.collect { it - 'rollback-out/' } as Set)
             logged('# /ds/prod/shop/backend-b will be rolled back')
             logged('Apply complete! prod is at 2024-06-06')
@@ -346,22 +346,83 @@ class Scenarios {
         }
         [4: 'A PERSON IS NEEDED', 5: 'somebody else', 130: 'interrupted', 42: 'ended with exit code 42'].each { int code, String said ->
             scenario("apply ends with $code: failed, and said") {
-                go(program: standIn('if [ "$1" = apply ]; then exit ' + code + '; fi\nexec "$REAL" "$@"'))
+                build.answer = CANNED
+                go(program: canned(apply: "exit $code"))
                 result('FAILURE')
-                logged("rollback apply: ")
+                logged('rollback apply: ')
                 logged(said)
             }
         }
         scenario('rollback is killed: failed, and what to do is said') {
-            go(program: standIn('if [ "$1" = apply ]; then kill -9 "$$"; fi\nexec "$REAL" "$@"'))
+            build.answer = CANNED
+            go(program: canned(apply: 'kill -9 "$$"'))
             result('FAILURE')
             logged('killed before it was done')
         }
         scenario('rollback and what waits for it are killed: the build does not wait for ever') {
-            go(program: standIn('if [ "$1" = apply ]; then kill -9 "$PPID" "$$"; fi\nexec "$REAL" "$@"'))
+            build.answer = CANNED
+            go(program: canned(apply: 'kill -9 "$PPID" "$$"'))
             result('FAILURE')
             logged('killed before it was done')
         }
+        scenario('rollback ends before an abort reaches it: aborted, and the way back is said') {
+            build.answer = CANNED
+            build.abortWhen = 'at work'
+            go(program: canned(apply: "trap 'echo done; exit 0' TERM; echo at work; while :; do sleep 0.1; done"))
+            result('ABORTED')
+            logged('rollback apply: done, before it could be stopped; "rollback undo" is the way back')
+        }
+        ['points', 'plan'].each { String command ->
+            scenario("the build is aborted during $command: nothing is applied") {
+                build.answer = CANNED
+                build.abortWhen = 'at work'
+                go(program: canned((command): 'echo at work >&2; sleep 60'))
+                result('ABORTED')
+                untouched()
+            }
+        }
+        scenario('a plan or a page that cannot be shown is not applied') {
+            build.answer = CANNED
+            go(program: canned(show: 'exit 1'))
+            result('FAILURE')
+            untouched()
+        }
+        if (door == 'library') {
+            scenario('a setting that does not exist is named') {
+                go(enviroment: 'prod')
+                result('FAILURE')
+                logged('rollback: there is no setting "enviroment"; there are: environments, environment, policy')
+            }
+            scenario('an environment that the job may not roll back is refused') {
+                go(environments: ['stage'])
+                result('FAILURE')
+                logged('none of those that this job may roll back: stage')
+                steps('')
+            }
+            scenario('no environment is given, and there are several') {
+                build.params.ENVIRONMENT = ''
+                go()
+                result('FAILURE')
+                logged('which environment?')
+            }
+            scenario('the agents are those with the label') {
+                build.answer = { 'NOBODY' }
+                go(label: "it's \$(touch pwned)".toString())
+                result('SUCCESS')
+                check('node', true, build.steps.contains("node it's \$(touch pwned)".toString()))
+            }
+        }
+    }
+
+    static final Closure CANNED = { Map asked -> [DATE: 'THE-DATE', APPROVER: 'alice'] }
+
+    /** A program that knows one date and one plan; `bodies` say what some of its commands do instead. */
+    String canned(Map<String, String> bodies) {
+        Map<String, String> commands = [
+            version: 'echo rollback 9.0.0', points: 'echo THE-DATE', show: 'echo a page',
+            plan: 'echo a plan; : >rollback-out/rollback.plan; exit 2', apply: 'exit 64',
+        ] + bodies
+        standIn('case "$1" in\n' + commands.collect { name, body -> "$name) $body ;;" }.join('\n') + '\nesac')
     }
 
     /** Who asked for the last operation, and why; recorded beside the policy of the agent that has applied. */
