@@ -8,6 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 include build/tools.mk
 
 MODULE      := github.com/rollback-project/rollback
+WHAT        ?= all
 FUZZTIME    ?= 10s
 BENCHTIME   ?= 1s
 # More flags for go test, such as -run=TestPlan.
@@ -64,6 +65,10 @@ docs: ## the pages of docs/ that are written from the code
 .PHONY: demo
 demo: build ## a rollback from start to end in a sandbox on this machine
 	@build/demo.sh
+
+.PHONY: package
+package: $(GORELEASER) $(CYCLONEDX) ## archives, deb, rpm, checksums and SBOMs of all platforms into dist/, unpublished (WHAT=quick: one platform)
+	@build/package.sh $(WHAT)
 
 .PHONY: clean
 clean: ## removes what was built, but keeps the developer tools

@@ -11,6 +11,9 @@ GOLANGCI_LINT_VERSION      := v2.15.0
 GOFUMPT_VERSION            := v0.12.0
 GOVULNCHECK_VERSION        := v1.9.0
 GOTESTSUM_VERSION          := v1.13.0
+# The last goreleaser that builds with this Go.
+GORELEASER_VERSION         := v2.15.4
+CYCLONEDX_VERSION          := v1.10.0
 
 # $(call tool,NAME,PACKAGE,VERSION): defines NAME's stamp bin/.NAME-VERSION.
 # The stamp carries the version, so a new version is a missing file and make
@@ -32,6 +35,8 @@ $(eval $(call tool,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golang
 $(eval $(call tool,gofumpt,mvdan.cc/gofumpt,$(GOFUMPT_VERSION)))
 $(eval $(call tool,govulncheck,golang.org/x/vuln/cmd/govulncheck,$(GOVULNCHECK_VERSION)))
 $(eval $(call tool,gotestsum,gotest.tools/gotestsum,$(GOTESTSUM_VERSION)))
+$(eval $(call tool,goreleaser,github.com/goreleaser/goreleaser/v2,$(GORELEASER_VERSION)))
+$(eval $(call tool,cyclonedx-gomod,github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod,$(CYCLONEDX_VERSION)))
 
 BUF           := bin/.buf-$(BUF_VERSION)
 GENERATORS    := $(BUF) bin/.protoc-gen-go-$(PROTOC_GEN_GO_VERSION) bin/.protoc-gen-go-grpc-$(PROTOC_GEN_GO_GRPC_VERSION)
@@ -39,3 +44,5 @@ GOLANGCI_LINT := bin/.golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOFUMPT       := bin/.gofumpt-$(GOFUMPT_VERSION)
 GOVULNCHECK   := bin/.govulncheck-$(GOVULNCHECK_VERSION)
 GOTESTSUM     := bin/.gotestsum-$(GOTESTSUM_VERSION)
+GORELEASER    := bin/.goreleaser-$(GORELEASER_VERSION)
+CYCLONEDX     := bin/.cyclonedx-gomod-$(CYCLONEDX_VERSION)

@@ -84,3 +84,11 @@ const (
 
 // Sink takes events. It is called from one goroutine at a time, in order, and must not block for long.
 type Sink func(Event)
+
+// Types are all types, in the order in which they may first occur.
+func Types() []Type {
+	return []Type{
+		LockWait, OperationStart, Preflight, Snapshot, WaveStart, ApplyStart, ApplyProgress, ApplyComplete, ApplyErrored, Verify, Gate,
+		RestoreStart, RestoreProgress, RestoreComplete, Diagnostic, Log, OperationComplete,
+	}
+}

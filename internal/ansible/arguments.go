@@ -242,12 +242,12 @@ type values map[string]string
 
 // UnmarshalJSON takes an object: strings as they are, everything else as its JSON, which HCL reads as well.
 func (v *values) UnmarshalJSON(raw []byte) error {
-	var any map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &any); err != nil {
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &given); err != nil {
 		return err
 	}
 	*v = values{}
-	for name, value := range any {
+	for name, value := range given {
 		var s string
 		if json.Unmarshal(value, &s) == nil {
 			(*v)[name] = s

@@ -159,13 +159,18 @@ func (r *reports) ended(s *session, res core.ApplyResult, who core.Run, p *plan.
 		Plan: p, ID: res.OperationID, ExitCode: core.ExitCode(res.Result), Command: r.command, Environment: end.Environment,
 		Began: r.began, Duration: s.app.Now().Sub(r.began), Operator: s.user(), Link: s.ciLink(), Record: end.State,
 		Quarantined: res.Quarantined, Held: res.Held, Recovery: end.Recovery, Events: r.events,
-		Result: redacted(res.Result, s.redactor.String), Diagnostics: r.diagnostics,
+		Result: redacted(res.Result, s.redactor.String), Diagnostics: warnings(r.diagnostics),
 		ApprovedBy: who.Operator.ApprovedBy, Reason: who.Reason, Ticket: who.Ticket,
 	}
 	if needsPerson(res.Result) {
 		o.Next = view.ResumeCommand(s.look(), end)
 	}
 	r.write(o, s.redactor.String)
+}
+
+// warnings leaves errors out: those of an operation that was begun are in its result.
+func warnings(ds diag.Diagnostics) diag.Diagnostics {
+	return slices.DeleteFunc(slices.Clone(ds), func(d diag.Diagnostic) bool { return d.Severity == diag.Error })
 }
 
 // finish writes the documents where nothing was begun: they say why.

@@ -1,12 +1,18 @@
-// Command docsgen writes the pages of docs/ that follow from the code: the
-// command line and the settings of the built-in plugins.
+// Command docsgen writes what follows from the code: the pages of docs/ on the
+// command line and on the settings of the built-in plugins; and for packages,
+// with -man and -completions, man pages and the shells' completions.
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"time"
 
+	"github.com/rollback-project/rollback/internal/buildinfo"
 	"github.com/rollback-project/rollback/plugins/notify-file/notifyfile"
 	"github.com/rollback-project/rollback/plugins/notify-slack/notifyslack"
 	"github.com/rollback-project/rollback/plugins/orchestrator-file/orchestratorfile"
@@ -17,10 +23,51 @@ import (
 )
 
 func main() {
-	if err := write("docs"); err != nil {
+	man := flag.String("man", "", "write man pages into this folder")
+	shells := flag.String("completions", "", "write the shells' completions into this folder")
+	date := flag.String("date", "", "the date of the man pages, RFC 3339 (default: that of the commit)")
+	version := flag.String("version", buildinfo.Read().Version, "the version that the man pages name")
+	flag.Parse()
+	if err := run(*man, *shells, *date, *version); err != nil {
 		fmt.Fprintf(os.Stderr, "Error: %s\n", err)
 		os.Exit(1)
 	}
+}
+
+// run writes for packages what is asked for, else the pages of docs/.
+func run(man, shells, date, version string) error {
+	if man == "" && shells == "" {
+		return write("docs")
+	}
+	if man != "" {
+		at, err := dateOf(date)
+		if err != nil {
+			return err
+		}
+		if err := manPages(man, at, version); err != nil {
+			return err
+		}
+	}
+	if shells == "" {
+		return nil
+	}
+	return completions(shells)
+}
+
+// dateOf is the date that was given, or that of the commit.
+func dateOf(date string) (time.Time, error) {
+	if date == "" {
+		raw, err := exec.Command("git", "log", "-1", "--format=%cI").Output()
+		if err != nil {
+			return time.Time{}, fmt.Errorf("ask git for the commit's date: %w; give one with -date", err)
+		}
+		date = strings.TrimSpace(string(raw))
+	}
+	at, err := time.Parse(time.RFC3339, date)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the date %q: %w", date, err)
+	}
+	return at.UTC(), nil
 }
 
 // write replaces the generated pages of a folder.

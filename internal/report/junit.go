@@ -49,7 +49,10 @@ func PlanJUnit(w io.Writer, p *plan.Plan) error {
 // OperationJUnit writes what became of a plan as test results: one test case an app, which passes when the app runs what was
 // planned, and is skipped when it was to stay as it is. When the operation failed, one more says why.
 func OperationJUnit(w io.Writer, o Operation) error {
-	name := "rollback " + o.Command + " of " + o.Environment
+	name := "rollback " + o.Command
+	if o.Environment != "" {
+		name += " of " + o.Environment
+	}
 	if o.Plan != nil {
 		name += " to " + o.Plan.To
 	}
@@ -141,7 +144,13 @@ func caseName(c plan.Change) string {
 
 // class groups the cases by environment and repo: what reads them takes dots for folders.
 func class(environment, repo string) string {
-	return oneLine("rollback." + strings.ReplaceAll(environment, ".", "_") + "." + strings.ReplaceAll(repo, ".", "_"))
+	name := "rollback"
+	for _, part := range []string{environment, repo} {
+		if part != "" {
+			name += "." + strings.ReplaceAll(part, ".", "_")
+		}
+	}
+	return oneLine(name)
 }
 
 // addErrors adds a case that fails for each error.

@@ -89,12 +89,16 @@ func PlanPage(w io.Writer, p *plan.Plan) error {
 // OperationPage writes what became of a plan as a page.
 func OperationPage(w io.Writer, o Operation) error {
 	out := page{Title: fmt.Sprintf("Rollback of %s", term.Clean(o.Environment)), Heading: term.Clean(o.Environment), Foot: "Ended " + clock(o.Began.Add(o.Duration))}
+	if o.Environment == "" {
+		// It ended before anybody knew which.
+		out.Title, out.Heading = "Rollback", "Rollback"
+	}
 	if o.Plan != nil {
 		out.plan(o.Plan, "before")
 		out.Title = fmt.Sprintf("Rollback of %s to %s", term.Clean(o.Plan.Environment), term.Clean(o.Plan.To))
 	}
 	out.Verdict, out.VerdictClass = o.verdict()
-	out.Problems, out.Next, out.Recovery = o.problems(), o.Next, o.Recovery
+	out.Problems, out.Next, out.Recovery = o.failures(), o.Next, o.Recovery
 	out.Messages = messages(o.Diagnostics)
 	out.Facts = append(operationFacts(o), out.Facts...)
 	out.Timeline = newTimeline(o)

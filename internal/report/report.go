@@ -74,8 +74,8 @@ const (
 	bad  verdictClass = "bad"
 )
 
-// problems are the errors that it ended with, each in a sentence.
-func (o Operation) problems() []string {
+// failures are the errors that it ended with, each in a sentence.
+func (o Operation) failures() []string {
 	var out []string
 	if o.Result.Err != nil {
 		out = append(out, o.Result.Err.Error())
@@ -86,6 +86,12 @@ func (o Operation) problems() []string {
 	if o.Result.Unrecorded != nil {
 		out = append(out, "The end could not be recorded: "+o.Result.Unrecorded.Error())
 	}
+	return out
+}
+
+// problems are the failures, and the errors that were said before.
+func (o Operation) problems() []string {
+	out := o.failures()
 	for _, d := range o.Diagnostics {
 		if d.Severity == diag.Error {
 			out = append(out, d.Summary+": "+d.Detail)
@@ -98,7 +104,11 @@ func (o Operation) problems() []string {
 type span struct{ from, to time.Duration }
 
 // appTimes is what the events tell of one app.
-type appTimes struct{ deploy, restore span }
+type appTimes struct {
+	deploy, restore span
+	// healthy: it ran what was planned, whatever became of it afterwards.
+	healthy bool
+}
 
 // times reads from the events when each app was worked on.
 func (o Operation) times() map[string]*appTimes {
@@ -121,7 +131,7 @@ func (o Operation) times() map[string]*appTimes {
 		}
 		switch {
 		case !restoring && (e.Type == event.ApplyComplete || e.Type == event.ApplyErrored):
-			t.deploy.to = at
+			t.deploy.to, t.healthy = at, e.Type == event.ApplyComplete
 		case restoring && e.Type == event.RestoreProgress && e.Message == "healthy":
 			t.restore.to = at
 		}

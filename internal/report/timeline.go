@@ -106,6 +106,9 @@ func newBars(a apply.AppState, times appTimes, i int, x func(time.Duration) int)
 		Y: y, TextY: y + barHeight - 2, App: term.Clean(a.App), Standing: string(a.Standing),
 		Deploy: bar{X: x(times.deploy.from), Width: max(2, x(times.deploy.to)-x(times.deploy.from))},
 	}
+	if times.healthy {
+		b.Standing = string(apply.Healthy)
+	}
 	b.Short = b.App
 	if w := ansi.StringWidth(b.App); w > mostAppName {
 		// The end of an app's name says what it is.
