@@ -42,7 +42,7 @@ python_version=$("$venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_
 unset "${!ANSIBLE_@}" "${!ROLLBACK_@}"
 export HOME=$cache/home PATH=$venv/bin:$PATH LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
 export ANSIBLE_COLLECTIONS_PATH=$cache/collections ANSIBLE_NOCOLOR=1 ANSIBLE_LOCALHOST_WARNING=false
-rm -rf "$cache/source" "$cache/collections" "$cache/built"
+rm -rf "$cache/source" "$cache/collections" "$cache/built" "$cache/log"
 mkdir -p "$cache/source/${collection%/*}" "$cache/collections" "$cache/built" "$cache/home/.ansible/test/cache" "$cache/log"
 cp -R ansible "$cache/source/$collection"
 # Tools look upward for a git repository, where this folder would be ignored.
@@ -93,7 +93,7 @@ documentation() { # MODULE
 }
 
 lint() {
-  (cd "$cache/source/$collection" && ansible-lint --offline --profile production --strict)
+  (cd "$cache/source/$collection" && ansible-lint --offline --profile production --strict --nocolor)
 }
 
 # pep8, pylint and the like need no container; where there is no PowerShell or

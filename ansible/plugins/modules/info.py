@@ -129,8 +129,8 @@ history:
       returned: always
       type: str
       sample: 01JD4V3K7Q8ZC2N5M9X0T1R6BS
-    command:
-      description: What was asked for.
+    kind:
+      description: What was asked for, V(apply) or V(undo).
       returned: always
       type: str
       sample: apply
@@ -139,7 +139,7 @@ history:
       returned: always
       type: str
       sample: done
-    started:
+    started_at:
       description: When, RFC 3339.
       returned: always
       type: str

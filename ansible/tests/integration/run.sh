@@ -43,7 +43,9 @@ article() { # TAG ARGUMENT...: the playbook of the article's job
 }
 
 running() { # IMAGE: it runs in the sandbox's production
-  (cd "$work" && "$program" sandbox status) | grep -Eq "^ */ds/prod/shop/${1%%:*} +${1#*:} +2 of 2 healthy"
+  local status
+  status=$(cd "$work" && "$program" sandbox status)
+  grep -Eq "^ */ds/prod/shop/${1%%:*} +${1#*:} +2 of 2 healthy" <<<"$status" || { echo "not so: $1"; echo "$status"; return 1; }
 }
 
 nothing_left() { # of the folders of runs
@@ -160,7 +162,9 @@ download_with_checksum() {
 }
 
 unfinished() { # an operation runs on the sandbox's production
-  "$program" status -f "$work/.rollback-sandbox/policy.hcl" --env prod --json | grep -q '"outcome": "unfinished"'
+  local status
+  status=$("$program" status -f "$work/.rollback-sandbox/policy.hcl" --env prod --json)
+  grep -q '"outcome": "unfinished"' <<<"$status"
 }
 
 abort() { # SIGNAL
