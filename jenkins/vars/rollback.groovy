@@ -226,7 +226,7 @@ String rollbackFollow() {
     return '''#!/bin/sh
 set -eu
 stopping=''
-# A second SIGTERM would mean to leave everything as it is, so it gets no more than one.
+# It is asked once: that is enough to put everything back.
 stop() {
   if [ -s rollback-out/run/pid ] && ! [ -e rollback-out/run/stopped ]; then
     kill -TERM "$(cat rollback-out/run/pid)" 2>/dev/null || :
