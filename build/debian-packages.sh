@@ -19,6 +19,8 @@ readonly needed=(
 )
 
 missing=()
+# Debian's Python comes without what makes virtual environments.
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 for pair in "${needed[@]}"; do
   # Debian keeps some servers out of a plain user's PATH.
   PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
