@@ -182,8 +182,8 @@ abort() { # SIGNAL WHOM: "group" as a terminal does it, or "one" process
   # A job in the background of a script ignores the signal of Ctrl-C, and has no group of its own; Python puts that right.
   python3 -c 'import os, signal, sys; os.setsid(); signal.signal(signal.SIGINT, signal.default_int_handler); os.execvp(sys.argv[1], sys.argv[1:])' \
     ansible-playbook -i hosts.ini -e "work=$work" -e "rollback_bin=$program" "$here/abort.yml" &
-  local pid=$! i
-  for i in $(seq 300); do unfinished && break; sleep 0.1; done
+  local pid=$!
+  for _ in $(seq 300); do unfinished && break; sleep 0.1; done
   case $2 in
     group) kill -s "$1" -- "-$pid" ;;
     one) kill -s "$1" "$pid" ;;
@@ -192,7 +192,7 @@ abort() { # SIGNAL WHOM: "group" as a terminal does it, or "one" process
     echo "it should have failed"
     return 1
   fi
-  for i in $(seq 300); do unfinished || break; sleep 0.1; done
+  for _ in $(seq 300); do unfinished || break; sleep 0.1; done
   if unfinished; then
     echo "the signal did not arrive"
     # Nothing may go on for longer than the test.
