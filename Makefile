@@ -80,9 +80,28 @@ clean: ## removes what was built, but keeps the developer tools
 check: lint test ## what to run before each commit: lint and test
 
 .PHONY: test
-test: debian-packages $(GOTESTSUM) ## all tests, with the race detector, in random order, and the coverage of core/
+test: test-go test-ansible test-jenkins test-browser test-docs ## all tests
+
+.PHONY: test-go
+test-go: debian-packages $(GOTESTSUM) ## the tests in Go, with the race detector, in random order, and the coverage of core/
 	@build/test.sh $(TEST_FLAGS)
 	@$(MAKE) --no-print-directory cover-check
+
+.PHONY: test-ansible
+test-ansible: debian-packages bin/rollback ## the Ansible collection: lint, sanity, unit tests, and real playbooks against the sandbox
+	@build/ansible.sh
+
+.PHONY: test-jenkins
+test-jenkins: debian-packages bin/rollback ## the pipelines for Jenkins, GitHub and GitLab: lint, and really executed against the sandbox
+	@build/jenkins.sh
+
+.PHONY: test-browser
+test-browser: debian-packages bin/rollback ## the reports in a real browser
+	@build/browser.sh
+
+.PHONY: test-docs
+test-docs: debian-packages ## the pages that walk somebody new through, followed to the letter in a clean clone
+	@build/follow.sh docs/ansible.md docs/jenkins.md
 
 .PHONY: chaos
 chaos: ## ten thousand operations broken in random ways; the counts go to .cache/chaos.md

@@ -3,7 +3,7 @@
 # (profile production), ansible-test sanity, the unit tests, and real
 # ansible-playbook against the sandbox.
 #
-# Wants python3 and the program: ROLLBACK, or bin/rollback. Everything is made
+# Wants python3 with venv (`make debian-packages`) and the program: ROLLBACK, or bin/rollback. Everything is made
 # under .cache: nothing else of the checkout is written, nor the user's home.
 # The last line is "N passed, M failed".
 set -euo pipefail
@@ -21,15 +21,6 @@ requirements=$(sha256sum ansible/requirements-dev.txt | cut -c1-12)
 readonly venv=$root/.cache/ansible-venv/$requirements
 if [ ! -e "$venv/complete" ]; then
   echo "ansible: making the environment (once)"
-  if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-    install=(apt-get install -y -qq --no-install-recommends python3 python3-venv)
-    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-      echo "ansible: the tests need Python's venv; install with: sudo ${install[*]}" >&2
-      exit 1
-    fi
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${install[@]}" >/dev/null
-  fi
   rm -rf "$root/.cache/ansible-venv"
   python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r ansible/requirements-dev.txt

@@ -10,9 +10,17 @@ readonly needed=(
   docker-registry:docker-registry # the registry that plugins/registry-docker is tested against
   htpasswd:apache2-utils          # its password file
   pg_ctlcluster:postgresql        # the state that a team shares
+  chromium:chromium               # the reports in a browser
+  node:nodejs                     # what drives it, and the tests of the CI's scripts
+  npm:npm                         # its packages
+  python3:python3                 # Ansible
+  java:default-jre-headless       # Groovy, for the Jenkins pipelines
+  groovy:groovy
 )
 
 missing=()
+# Debian's Python comes without what makes virtual environments.
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 for pair in "${needed[@]}"; do
   # Debian keeps some servers out of a plain user's PATH.
   PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")

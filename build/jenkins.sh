@@ -3,7 +3,7 @@
 # for GitHub and GitLab (examples/ci). They are linted, and really executed, with the real binary, against sandboxes on
 # this machine. No Jenkins runs here: a stub of its steps does, stricter than they are (jenkins/test/jenkinslike).
 #
-# What is missing is installed: Debian's groovy and a Java, and npm's packages into .cache/npm. $ROLLBACK is the binary;
+# npm's packages are installed into .cache/npm; groovy and Java come with `make debian-packages`. $ROLLBACK is the binary;
 # an argument chooses scenarios by a part of their name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,21 +26,7 @@ java17() {
 }
 
 install_missing() {
-  local missing=()
-  command -v groovy >/dev/null || missing+=(groovy)
-  java17 >/dev/null || missing+=(default-jre-headless)
-  command -v npm >/dev/null || missing+=(npm)
-  if [ ${#missing[@]} -gt 0 ]; then
-    local install=(apt-get install -y -qq --no-install-recommends "${missing[@]}")
-    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-      echo "jenkins: the tests need Debian's ${missing[*]}; install with:" >&2
-      echo "  sudo ${install[*]}" >&2
-      exit 1
-    fi
-    echo "jenkins: installing ${missing[*]}"
-    DEBIAN_FRONTEND=noninteractive apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${install[@]}" >/dev/null
-  fi
+  java17 >/dev/null || { echo "jenkins: Debian's groovy needs a Java from 8 to 17: set JAVA_HOME" >&2; exit 1; }
   if [ "$(cat .cache/npm/jenkins-versions 2>/dev/null)" != "$lint_version $yaml_version" ]; then
     echo "jenkins: installing npm-groovy-lint $lint_version and yaml $yaml_version into .cache/npm"
     mkdir -p .cache/npm
@@ -95,7 +81,8 @@ lint() {
 
 install_missing
 JAVA_HOME=$(java17)
-export JAVA_HOME
+# They do not live long enough for the better compiler.
+export JAVA_HOME JAVA_OPTS=-XX:TieredStopAtLevel=1
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -97,6 +99,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"secret": secret,
 
 		"interrupt": interrupt,
+		"terminate": terminate,
 		"code":      code,
 		"terminal":  terminal,
 		"trouble":   trouble,
@@ -298,6 +301,21 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Value(background{}).(*background).cmd = running[0]
 	ts.Check(running[0].Process.Signal(os.Interrupt))
+}
+
+// terminate FILE REGEXP is interrupt with SIGTERM, several times in a row, as a CI does that aborts a job.
+func terminate(ts *testscript.TestScript, neg bool, args []string) {
+	await(ts, neg, args)
+	running := ts.BackgroundCmds()
+	if len(running) != 1 {
+		ts.Fatalf("%d commands are in the background, want one", len(running))
+	}
+	ts.Value(background{}).(*background).cmd = running[0]
+	for range 5 {
+		if err := running[0].Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			ts.Check(err)
+		}
+	}
 }
 
 // code CODE says how the command that was interrupted has ended; "wait" comes before it.

@@ -97,7 +97,7 @@ func (u *undoer) change(was Change, last int) Change {
 	case !there || runs == "":
 		c.Words = "it is gone"
 		u.b.fail(was.Repo, "App is gone", "%s, which operation %s changed, is not there any more. Leave its repo out with --except=%s.", clean(was.App), u.Undoes, was.Repo)
-	case runs == was.From.Image:
+	case runs == was.From.Image || pinned(runs, was.From):
 		c.Action, c.From, c.To, c.Words = None, was.From, was.From, "already as before"
 	case runs != was.To.Image:
 		c.From = Image{Image: runs}
@@ -108,6 +108,13 @@ func (u *undoer) change(was Change, last int) Change {
 		u.back(&c, was, last)
 	}
 	return c
+}
+
+// pinned reports whether a reference is that of an image, but with its digest: what an undo leaves behind where the tag alone
+// ran before.
+func pinned(runs string, of Image) bool {
+	ref, err := ParseRef(of.Image)
+	return err == nil && of.Digest != "" && runs == ref.with(ref.Tag, of.Digest)
 }
 
 // back fills in a change that puts an app back.

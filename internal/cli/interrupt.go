@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 )
 
 // cancelOnInterrupt returns a context that the first Ctrl-C ends: for commands that change nothing.
@@ -26,7 +27,8 @@ type interrupts struct {
 	first chan struct{}
 }
 
-// onInterrupts returns a context that the second Ctrl-C ends, and the channel that the first one closes.
+// onInterrupts returns a context that a second Ctrl-C ends, and the channel that the first interrupt closes. SIGTERM and
+// SIGHUP come from machines, which repeat themselves when they abort a job: they never mean to leave things half done.
 func (g *global) onInterrupts(ctx context.Context) (context.Context, interrupts, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	i := interrupts{first: make(chan struct{})}
@@ -40,11 +42,18 @@ func (g *global) onInterrupts(ctx context.Context) (context.Context, interrupts,
 		}
 		fmt.Fprintln(g.app.Streams.Err, "\nInterrupt received. Stopping, and putting everything back. Press Ctrl-C once more to stop at once and leave things as they are.")
 		close(i.first)
-		select {
-		case <-g.app.Interrupts:
-			fmt.Fprintln(g.app.Streams.Err, "\nTwo interrupts received. Stopping at once; what follows says what is where.")
-			cancel()
-		case <-ctx.Done():
+		for {
+			select {
+			case signal := <-g.app.Interrupts:
+				if signal != os.Interrupt {
+					continue
+				}
+				fmt.Fprintln(g.app.Streams.Err, "\nTwo interrupts received. Stopping at once; what follows says what is where.")
+				cancel()
+				return
+			case <-ctx.Done():
+				return
+			}
 		}
 	}()
 	return ctx, i, func() { cancel(); <-done }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"text/template"
 	"time"
 
@@ -85,7 +86,7 @@ func app(id, registry, service, tag string, version time.Time) json.RawMessage {
 				"image":          fmt.Sprintf("%s/%s:%s", registry, service, tag),
 				"forcePullImage": true,
 			},
-			"portMappings": []any{map[string]any{"containerPort": 8080, "hostPort": 0, "protocol": "tcp", "servicePort": 0, "name": "http"}},
+			"portMappings": []any{map[string]any{"containerPort": 8080, "hostPort": 0, "protocol": "tcp", "servicePort": servicePort(id), "name": "http"}},
 		},
 		"networks":        []any{map[string]any{"mode": "container/bridge"}},
 		"env":             map[string]any{"SERVICE": service, "GREETING": "hello"},
@@ -101,6 +102,14 @@ func app(id, registry, service, tag string, version time.Time) json.RawMessage {
 		panic(err) // strings and numbers only
 	}
 	return raw
+}
+
+// servicePort is an app's port at the load balancer. Marathon gives every app one when it comes to be, so that a real one's
+// definition never says 0, and every one of its versions says the same.
+func servicePort(id string) int {
+	h := fnv.New32a()
+	h.Write([]byte(id)) //nolint:errcheck // a hash takes everything
+	return 11000 + int(h.Sum32()%8000)
 }
 
 // policyTemplate is the policy that the sandbox writes. Sprintf'd values are addresses of ours and need no quoting.

@@ -1,113 +1,15 @@
 // Executes a front door, Jenkinsfile or library, with the steps of jenkinslike/, and really runs the rollback binary
 // against sandboxes. Usage: groovy -cp jenkins/test jenkins/test/Scenarios.groovy JENKINS ROLLBACK FOLDER DOOR [NAME]
-import jenkinslike.Build
-import jenkinslike.Run
+import jenkinslike.Suite
 import jenkinslike.World
 
-import groovy.json.JsonSlurper
-
-class Scenarios {
-    static final Map BEFORE = ['backend-a': '12-master', 'backend-b': '11-master', 'backend-c': '11-master', frontend: '12-master']
-    static final Map AFTER = ['backend-a': '11-master', 'backend-b': '10-master', 'backend-c': '10-master', frontend: '11-master']
-    static final Closure ANSWERED = { Map asked -> [DATE: World.YESTERDAY, APPROVER: 'alice'] }
+/** What both front doors must do. */
+class Scenarios extends Suite {
     /** Text that hurts wherever it is read as code. */
-    static final String NASTY = 'it\'s "quoted" $(touch pwned) `touch pwned` ${HOME} $HOME; touch pwned & \\ %s *\nnext -line'
-
-    final File jenkins
-    final File program
-    final File folder
-    final String only
-    int passed
-    int failed
-    private List<String> complaints
-    private World world
-    private Build build
-    private final String door
+    public static final String NASTY = 'it\'s "quoted" $(touch pwned) `touch pwned` ${HOME} $HOME; touch pwned & \\ %s *\nnext -line'
 
     Scenarios(String jenkins, String program, String folder, String door, String only) {
-        this.door = door
-        this.jenkins = new File(jenkins)
-        this.program = new File(program).canonicalFile
-        this.folder = new File(folder)
-        this.only = only
-    }
-
-    /** Runs one scenario. `flags` are the sandbox's. */
-    void scenario(String name, List<String> flags = [], Closure body) {
-        if (only && !name.contains(only)) {
-            return
-        }
-        complaints = []
-        File place = new File(folder, "$door-${passed + failed}")
-        world = new World(new File(place, 'sandbox'), program.path, flags)
-        try {
-            build = new Build(folder: new File(place, 'build'), sources: new File(place, 'sources'), answer: ANSWERED)
-            build.sources.mkdirs()
-            policy(world.policy)
-            File bin = new File(place, 'bin')
-            bin.mkdirs()
-            new ProcessBuilder('ln', '-s', program.path, "$bin/rollback").start().waitFor()
-            build.machine = [PATH: "$bin:/usr/bin:/bin".toString(), HOME: "$place".toString(), USER: 'jenkins', LANG: 'C.UTF-8']
-            build.params = [ENVIRONMENT: 'prod', REASON: 'checkout is broken', TICKET: 'OPS-1']
-            body()
-            boolean pwned = false
-            place.eachFileRecurse { pwned |= it.name.startsWith('pwned') }
-            check('nothing was evaluated by a shell', false, pwned)
-            build.secrets.each { String secret -> check('no secret in the log', false, build.log.indexOf(secret) >= 0) }
-        } catch (Throwable thrown) {
-            StringWriter trace = new StringWriter()
-            thrown.printStackTrace(new PrintWriter(trace))
-            complaints << "threw $trace".readLines().findAll { !(it =~ /^\tat /) }.take(4).join('\n      ')
-        } finally {
-            world.down()
-        }
-        complaints ? failed++ : passed++
-        println "  ${complaints ? 'FAIL' : 'ok  '} $door: $name"
-        if (complaints) {
-            complaints.each { println "      $it" }
-            println build.log.toString().readLines().collect { "      | $it" }.join('\n')
-        }
-    }
-
-    void policy(String text, String name = 'policy.hcl') {
-        new File(build.sources, name).setText(text, 'UTF-8')
-    }
-
-    void go(Map settings = [:]) {
-        new Run(build).go(door, jenkins, settings)
-    }
-
-    /** A program that stands in for rollback: the body says what it does; $REAL is the real one. */
-    String standIn(String body) {
-        File script = new File(folder, "$door-${passed + failed}/stand-in")
-        script.setText("#!/bin/sh\nREAL=${program.path}\n$body\n", 'UTF-8')
-        script.executable = true
-        script.path
-    }
-
-    void check(String what, Object want, Object got) {
-        if (want != got) {
-            complaints << "$what: want $want, got $got".toString()
-        }
-    }
-
-    void result(String want) { check('result', want, build.result) }
-
-    void runs(Map want) { check('prod runs', want, world.running()) }
-
-    void logged(String text) { check("logged: $text", true, build.log.indexOf(text) >= 0) }
-
-    void description(String want) { check('description', want, build.description) }
-
-    /** The steps that were taken, without their arguments. */
-    void steps(String want) {
-        check('steps', want, build.steps.findAll { !(it =~ /^(checkout|withCredentials|stage|skipped)/) }
-            .collect { it.tokenize(' ').first() }.join(' '))
-    }
-
-    void untouched() {
-        runs(BEFORE)
-        check('nothing was applied', false, build.steps.contains('sh Roll back'))
+        super(jenkins, program, folder, door, only)
     }
 
     void all() {
@@ -228,7 +130,7 @@ class Scenarios {
             check('the other environment', true, world.running('stage').values().every { it.endsWith('-stage') })
             steps('node sh timeout input node sh archiveArtifacts stash node unstash sh junit archiveArtifacts')
             check('tests', [passed: 4, failed: 0], build.tests.collectEntries { k, v -> [k, v.size()] })
-            check('archive', ['plan.html', 'plan.txt', 'rollback.plan', 'apply.log', 'rollback.html', 'rollback.xml'] as Set,
+            check('archive', ['plan.html', 'plan.txt', 'rollback.plan', 'rollback.html', 'rollback.xml'] as Set,
                 build.archived.collect { it - 'rollback-out/' } as Set)
             logged('# /ds/prod/shop/backend-b will be rolled back')
             logged('Apply complete! prod is at 2024-06-06')
@@ -346,44 +248,72 @@ class Scenarios {
         }
         [4: 'A PERSON IS NEEDED', 5: 'somebody else', 130: 'interrupted', 42: 'ended with exit code 42'].each { int code, String said ->
             scenario("apply ends with $code: failed, and said") {
-                go(program: standIn('if [ "$1" = apply ]; then exit ' + code + '; fi\nexec "$REAL" "$@"'))
+                build.answer = CANNED
+                go(program: canned(apply: "exit $code"))
                 result('FAILURE')
-                logged("rollback apply: ")
+                logged('rollback apply: ')
                 logged(said)
             }
         }
         scenario('rollback is killed: failed, and what to do is said') {
-            go(program: standIn('if [ "$1" = apply ]; then kill -9 "$$"; fi\nexec "$REAL" "$@"'))
+            build.answer = CANNED
+            go(program: canned(apply: 'kill -9 "$$"'))
             result('FAILURE')
             logged('killed before it was done')
         }
         scenario('rollback and what waits for it are killed: the build does not wait for ever') {
-            go(program: standIn('if [ "$1" = apply ]; then kill -9 "$PPID" "$$"; fi\nexec "$REAL" "$@"'))
+            build.answer = CANNED
+            go(program: canned(apply: 'kill -9 "$PPID" "$$"'))
             result('FAILURE')
             logged('killed before it was done')
         }
-    }
-
-    /** Who asked for the last operation, and why; recorded beside the policy of the agent that has applied. */
-    void history(Map want, String policy = 'policy.hcl') {
-        File agent = new File(build.folder, 'agent-3/workspace')
-        String said = world.run(['history', 'show', '--json', "--file=$policy".toString(), '--env=prod'], agent)
-        def record = new JsonSlurper().parseText(said)
-        check('history', want, want.keySet().collectEntries { [it, find(record, it)] })
-    }
-
-    private static Object find(Object node, String key) {
-        if (node instanceof Map) {
-            return node.containsKey(key) ? node[key] : node.values().findResult { find(it, key) }
+        scenario('rollback ends before an abort reaches it: aborted, and the way back is said') {
+            build.answer = CANNED
+            build.abortWhen = 'at work'
+            go(program: canned(apply: "trap 'echo done; exit 0' TERM; echo at work; while :; do sleep 0.1; done"))
+            result('ABORTED')
+            logged('rollback apply: done, before it could be stopped; "rollback undo" is the way back')
         }
-        node instanceof List ? node.findResult { find(it, key) } : null
-    }
-
-    /** Processes that apply for this build and have outlived it. */
-    private List<String> leftovers() {
-        new File('/proc').listFiles().findAll { it.name.isInteger() }.collect {
-            try { new File(it, 'cmdline').getText('UTF-8').replace('\0', ' ') + new File(it, 'environ').getText('UTF-8') } catch (IOException ended) { '' }
-        }.findAll { it.contains('rollback apply') && it.contains("$build.folder") }
+        ['points', 'plan'].each { String command ->
+            scenario("the build is aborted during $command: nothing is applied") {
+                build.answer = CANNED
+                build.abortWhen = 'at work'
+                go(program: canned((command): 'echo at work >&2; sleep 60'))
+                result('ABORTED')
+                untouched()
+            }
+        }
+        scenario('a plan or a page that cannot be shown is not applied') {
+            build.answer = CANNED
+            go(program: canned(show: 'exit 1'))
+            result('FAILURE')
+            untouched()
+        }
+        if (door == 'library') {
+            scenario('a setting that does not exist is named') {
+                go(enviroment: 'prod')
+                result('FAILURE')
+                logged('rollback: there is no setting "enviroment"; there are: environments, environment, policy')
+            }
+            scenario('an environment that the job may not roll back is refused') {
+                go(environments: ['stage'])
+                result('FAILURE')
+                logged('none of those that this job may roll back: stage')
+                steps('')
+            }
+            scenario('no environment is given, and there are several') {
+                build.params.ENVIRONMENT = ''
+                go()
+                result('FAILURE')
+                logged('which environment?')
+            }
+            scenario('the agents are those with the label') {
+                build.answer = { 'NOBODY' }
+                go(label: "it's \$(touch pwned)".toString())
+                result('SUCCESS')
+                check('node', true, build.steps.contains("node it's \$(touch pwned)".toString()))
+            }
+        }
     }
 
     static void main(String[] args) {

@@ -40,10 +40,9 @@ void call(Map given = [:]) {
 Map rollbackJob(Map given) {
     List known = ['environments', 'environment', 'policy', 'program', 'minimum', 'label', 'credentials', 'reason',
         'ticket', 'checkout']
-    for (String name in given.keySet()) {
-        if (!known.contains(name)) {
-            error('rollback: there is no setting "' + name + '"; there are: ' + known.join(', '))
-        }
+    Object unknown = given.keySet().find { name -> !known.contains(name) }
+    if (unknown) {
+        error('rollback: there is no setting "' + unknown + '"; there are: ' + known.join(', '))
     }
     Map job = [label: '', checkout: true, policy: 'policy.hcl', environment: params.ENVIRONMENT,
         reason: params.REASON, ticket: params.TICKET] + given
@@ -227,7 +226,7 @@ String rollbackFollow() {
     return '''#!/bin/sh
 set -eu
 stopping=''
-# A second SIGTERM would mean to leave everything as it is, so it gets no more than one.
+# It is asked once: that is enough to put everything back.
 stop() {
   if [ -s rollback-out/run/pid ] && ! [ -e rollback-out/run/stopped ]; then
     kill -TERM "$(cat rollback-out/run/pid)" 2>/dev/null || :
@@ -302,8 +301,8 @@ follow
         throw aborted
     } finally {
         junit(testResults: 'rollback-out/rollback.xml', allowEmptyResults: true)
-        archiveArtifacts(allowEmptyArchive: true,
-            artifacts: 'rollback-out/rollback.html, rollback-out/rollback.xml, rollback-out/apply.log')
+        // Not apply.log: the console has it, and only there secrets are masked.
+        archiveArtifacts(allowEmptyArchive: true, artifacts: 'rollback-out/rollback.html, rollback-out/rollback.xml')
     }
     if (code != 0) {
         currentBuild.description = job.environment + ' to ' + job.date + ': ' + rollbackVerdict(code)

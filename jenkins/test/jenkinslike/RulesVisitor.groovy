@@ -17,7 +17,7 @@ import org.codehaus.groovy.control.SourceUnit
 class RulesVisitor extends ClassCodeVisitorSupport {
     /** Methods of texts, lists and maps that the sandbox allows, and the one static method. */
     private static final List<String> METHODS = [
-        'isEmpty', 'readLines', 'findAll', 'contains', 'keySet', 'join', 'size', 'currentTimeMillis',
+        'isEmpty', 'readLines', 'find', 'findAll', 'contains', 'keySet', 'join', 'size', 'currentTimeMillis',
     ]
     private final SourceUnit unit
 
