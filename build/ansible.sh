@@ -87,9 +87,9 @@ lint() {
   (cd "$cache/source/$collection" && ansible-lint --offline --profile production --strict --nocolor)
 }
 
-# pep8, pylint and the like need no container; where there is no PowerShell or
-# shellcheck, their tests skip themselves. ansible-test wants the folder that
-# it tests outside of what git ignores, so it gets a copy in a temporary one.
+# pep8, pylint and the like need no container; the tests of PowerShell and of
+# shell scripts skip themselves where their tools are not. ansible-test wants what
+# it tests outside of what git ignores, so it gets a copy in a temporary folder.
 sanity() {
   local folder status=0
   folder=$(mktemp -d)

@@ -48,6 +48,12 @@ running() { # IMAGE: it runs in the sandbox's production
   grep -Eq "^ */ds/prod/shop/${1%%:*} +${1#*:} +2 of 2 healthy" <<<"$status" || { echo "not so: $1"; echo "$status"; return 1; }
 }
 
+told() { # Slack of the rollback
+  local status
+  status=$(cd "$work" && "$program" sandbox status)
+  grep -q 'Rollback of prod to 2019-06-06: done' <<<"$status" || { echo "$status"; return 1; }
+}
+
 nothing_left() { # of the folders of runs
   [ -z "$(find "$work/tmp" /tmp -maxdepth 1 -name 'rollback.*' -newer "$work/hosts.ini" 2>/dev/null)" ]
 }
@@ -115,7 +121,9 @@ article_flow() {
   nothing_left
 
   echo "--- run"
-  article run -e "env=master date=$date dump_path=$work"
+  slack=$(sed -n 's/^ *webhook_url = "\(.*\)"$/\1/p' "$work/.rollback-sandbox/policy.hcl")
+  article run -e "env=master date=$date dump_path=$work slack=$slack"
+  told
   says 'changed=1 .*failed=0'
   running frontend:11-master
   running backend-b:10-master
@@ -167,29 +175,38 @@ unfinished() { # an operation runs on the sandbox's production
   grep -q '"outcome": "unfinished"' <<<"$status"
 }
 
-abort() { # SIGNAL
+abort() { # SIGNAL WHOM: "group" as a terminal does it, or "one" process
   # The release never becomes healthy, so that there is time to abort; and too much time for the test to pass without.
   sandbox --fail frontend@11-master
   sed -i 's/timeout = "6s"/timeout = "300s"/' .rollback-sandbox/policy.hcl
-  # A job in the background of a script ignores the signal of Ctrl-C; Python puts that back.
-  python3 -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); os.execvp(sys.argv[1], sys.argv[1:])' \
+  # A job in the background of a script ignores the signal of Ctrl-C, and has no group of its own; Python puts that right.
+  python3 -c 'import os, signal, sys; os.setsid(); signal.signal(signal.SIGINT, signal.default_int_handler); os.execvp(sys.argv[1], sys.argv[1:])' \
     ansible-playbook -i hosts.ini -e "work=$work" -e "rollback_bin=$program" "$here/abort.yml" &
-  local pid=$! i
-  for i in $(seq 300); do unfinished && break; sleep 0.1; done
-  kill -s "$1" "$pid"
+  local pid=$!
+  for _ in $(seq 300); do unfinished && break; sleep 0.1; done
+  case $2 in
+    group) kill -s "$1" -- "-$pid" ;;
+    one) kill -s "$1" "$pid" ;;
+  esac
   if wait "$pid"; then
     echo "it should have failed"
     return 1
   fi
-  for i in $(seq 300); do unfinished || break; sleep 0.1; done
+  for _ in $(seq 300); do unfinished || break; sleep 0.1; done
+  if unfinished; then
+    echo "the signal did not arrive"
+    # Nothing may go on for longer than the test.
+    "$program" cancel -f .rollback-sandbox/policy.hcl --env prod
+    return 1
+  fi
   "$program" history -f .rollback-sandbox/policy.hcl --env prod --json
   says '"outcome": "(interrupted|restored)"'
   running frontend:12-master
   running backend-a:12-master
 }
 
-abort_by_interrupt() { abort INT; }
-abort_by_term() { abort TERM; }
+abort_by_interrupt() { abort INT group; }
+abort_by_term() { abort TERM one; }
 
 check "modules: get, plan, check mode, run, run again, failure, undo" the_modules
 check "modules: bad input" bad_input
