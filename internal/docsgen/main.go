@@ -7,9 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/rollback-project/rollback/internal/buildinfo"
@@ -25,7 +23,7 @@ import (
 func main() {
 	man := flag.String("man", "", "write man pages into this folder")
 	shells := flag.String("completions", "", "write the shells' completions into this folder")
-	date := flag.String("date", "", "the date of the man pages, RFC 3339 (default: that of the commit)")
+	date := flag.String("date", "", "the date of the man pages, RFC 3339")
 	version := flag.String("version", buildinfo.Read().Version, "the version that the man pages name")
 	flag.Parse()
 	if err := run(*man, *shells, *date, *version); err != nil {
@@ -40,11 +38,11 @@ func run(man, shells, date, version string) error {
 		return write("docs")
 	}
 	if man != "" {
-		at, err := dateOf(date)
+		at, err := time.Parse(time.RFC3339, date)
 		if err != nil {
-			return err
+			return fmt.Errorf("read the date of the man pages, %q: %w; give that of the commit with -date", date, err)
 		}
-		if err := manPages(man, at, version); err != nil {
+		if err := manPages(man, at.UTC(), version); err != nil {
 			return err
 		}
 	}
@@ -52,22 +50,6 @@ func run(man, shells, date, version string) error {
 		return nil
 	}
 	return completions(shells)
-}
-
-// dateOf is the date that was given, or that of the commit.
-func dateOf(date string) (time.Time, error) {
-	if date == "" {
-		raw, err := exec.Command("git", "log", "-1", "--format=%cI").Output()
-		if err != nil {
-			return time.Time{}, fmt.Errorf("ask git for the commit's date: %w; give one with -date", err)
-		}
-		date = strings.TrimSpace(string(raw))
-	}
-	at, err := time.Parse(time.RFC3339, date)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("read the date %q: %w", date, err)
-	}
-	return at.UTC(), nil
 }
 
 // write replaces the generated pages of a folder.
