@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/rollback-project/rollback/internal/cli"
 	"github.com/rollback-project/rollback/internal/term"
@@ -68,6 +69,8 @@ func read(in io.Reader, file string) ([]byte, error) {
 // Run carries out a task and writes its result to the app's stdout, as one JSON object. Its exit code is 0 whenever the
 // arguments could be understood: that a task failed is in the result.
 func Run(ctx context.Context, app *cli.App, file string) int {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	code := cli.ExitDone
 	var res map[string]any
 	secrets := redact.New()
@@ -80,7 +83,9 @@ func Run(ctx context.Context, app *cli.App, file string) int {
 		code, res = cli.ExitError, map[string]any{"failed": true, "changed": false, "msg": err.Error(), "rc": cli.ExitError, "warnings": []string{}, "diagnostics": []any{}}
 	} else {
 		secrets = redact.New(append(slices.Collect(maps.Values(a.SecretVars)), a.Password, a.Slack)...)
-		t := &task{app: app, arguments: a}
+		patient := *app
+		patient.Interrupts = once(ctx, app.Interrupts)
+		t := &task{app: &patient, arguments: a}
 		res = t.run(ctx)
 	}
 	if err := write(app.Streams.Out, res, secrets); err != nil {
@@ -88,6 +93,26 @@ func Run(ctx context.Context, app *cli.App, file string) int {
 		return cli.ExitError
 	}
 	return code
+}
+
+// once hands every signal on as one that asks to stop, and never as one that asks to leave things as they are: Ansible, and
+// the CI that it runs in, send several to a task that they abort.
+func once(ctx context.Context, signals <-chan os.Signal) <-chan os.Signal {
+	out := make(chan os.Signal, 1)
+	go func() {
+		for {
+			select {
+			case <-signals:
+				select {
+				case out <- syscall.SIGTERM:
+				default:
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
 }
 
 // write writes a result without the secrets that the task has given.
@@ -162,8 +187,7 @@ type answer struct {
 	stderr string
 }
 
-// call runs a command line in this process. Secrets are in its environment only, which no other process sees; nothing is
-// ever read by a shell.
+// call runs a command line in this process: no other one sees it, nor the secrets in its environment, and no shell reads it.
 func (t *task) call(ctx context.Context, args ...string) answer {
 	extra := t.environment()
 	app := *t.app
@@ -187,9 +211,6 @@ func (t *task) call(ctx context.Context, args ...string) answer {
 func (t *task) environment() map[string]string {
 	a := t.arguments
 	env := map[string]string{"ROLLBACK_IN_AUTOMATION": "1", "NO_COLOR": "1"}
-	for name, v := range a.SecretVars {
-		env["ROLLBACK_VAR_"+name] = v
-	}
 	if a.Slack != "" {
 		env["ROLLBACK_SLACK_URL"] = a.Slack
 	}
@@ -207,8 +228,11 @@ func (t *task) common() []string {
 	out = one(out, "chdir", a.Chdir)
 	out = one(out, "env", a.Env)
 	out = each(out, "var-file", a.VarFiles)
-	for _, name := range slices.Sorted(maps.Keys(a.Vars)) {
-		out = append(out, "--var="+name+"="+a.Vars[name])
+	// This command line is no process's, and the secret ones among them are taken out of whatever is answered.
+	for _, vars := range []values{a.Vars, a.SecretVars} {
+		for _, name := range slices.Sorted(maps.Keys(vars)) {
+			out = append(out, "--var="+name+"="+vars[name])
+		}
 	}
 	return out
 }

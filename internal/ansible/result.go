@@ -316,6 +316,9 @@ func stood(apps []view.AppResult) (changed, restored, not []string) {
 // conclude says in a sentence how it ended.
 func (t *task) conclude(out map[string]any, res *operationResult, changed []string) {
 	why, _ := out["msg"].(string)
+	if res.Outcome == event.Interrupted && res.AsBefore {
+		why = "It was interrupted."
+	}
 	switch {
 	case res.Outcome == event.Done:
 		out["msg"] = fmt.Sprintf("%s is at %s: %d apps changed.", res.Environment, res.To, len(changed))
@@ -333,8 +336,8 @@ func (t *task) conclude(out map[string]any, res *operationResult, changed []stri
 // info is what runs, and what was done.
 func (t *task) info(ctx context.Context) map[string]any {
 	var status view.StatusDoc
-	got := t.call(ctx, "status", "--json")
-	out := t.result(got, nil)
+	got := t.document(ctx, "status", "--json")
+	out := t.result(got, got.stream.diagnostics)
 	if json.Unmarshal(got.out, &status) == nil && status.Environment != "" {
 		out["environment"], out["branch"], out["point"], out["apps"], out["drift"] = status.Environment, status.Branch, status.Point, orEmpty(status.Apps), orEmpty(status.Drift)
 		out["unfinished"], out["holds"], out["lock"], out["last_operation"] = status.Unfinished, orEmpty(status.Holds), status.Lock, status.Last
@@ -347,13 +350,28 @@ func (t *task) info(ctx context.Context) map[string]any {
 		args = append(args, fmt.Sprintf("--limit=%d", *t.arguments.Limit))
 	}
 	var history view.HistoryDoc
-	past := t.call(ctx, args...)
+	past := t.document(ctx, args...)
 	if past.code != cli.ExitDone || json.Unmarshal(past.out, &history) != nil {
-		return t.result(past, nil)
+		return t.result(past, past.stream.diagnostics)
 	}
 	out["history"], out["version"] = orEmpty(history.Operations), t.app.Build.Version
 	out["msg"] = fmt.Sprintf("%s runs %d apps.", status.Environment, len(status.Apps))
 	return out
+}
+
+// document calls a command that answers with one document, so that its diagnostics are a stream elsewhere.
+func (t *task) document(ctx context.Context, args ...string) answer {
+	dir, err := os.MkdirTemp("", "rollback-events-")
+	if err != nil {
+		return answer{code: cli.ExitError, stderr: err.Error()}
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // the system clears its temporary folder
+	file := filepath.Join(dir, "events")
+	got := t.call(ctx, append(args, "--json-into="+file)...)
+	if raw, err := os.ReadFile(file); err == nil {
+		got.stream = readStream(raw)
+	}
+	return got
 }
 
 // orEmpty is a list that JSON shows as one, also when it is empty.
