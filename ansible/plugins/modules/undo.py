@@ -12,7 +12,8 @@ version_added: "0.1.0"
 description:
   - Puts the apps of an environment back to the images they had before an operation.
   - When anything goes wrong, everything is put back, as with M(rollback_project.rollback.apply).
-  - An operation whose apps run something else by now, such as one that is undone already, is refused, and nothing is changed.
+  - An operation that is undone already has nothing to do. One whose apps somebody has changed since is refused, and nothing is
+    changed.
   - The images that an operation has taken an environment away from are known bad, so an undo often needs O(allow_quarantined).
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
