@@ -154,7 +154,8 @@ in quarantine: to go back to them, say --allow-quarantined.`,
 func runUndo(ctx context.Context, g *global, o undoOptions) error {
 	ctx, ints, stop := g.onInterrupts(ctx)
 	defer stop()
-	s, err := g.start(ctx, article{}, needs{registry: true, orchestrator: true, notifiers: true, operate: true})
+	only := o.out != "" // is planned: nothing is recorded
+	s, err := g.start(ctx, article{}, needs{registry: true, orchestrator: true, notifiers: !only, operate: !only})
 	if err != nil {
 		return err
 	}
