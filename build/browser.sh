@@ -6,6 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly rollback=${ROLLBACK:-$PWD/bin/rollback}
+# shellcheck source=build/node.sh
+. build/node.sh
 readonly modules=$PWD/.cache/browser
 pages=$(mktemp -d)
 readonly pages

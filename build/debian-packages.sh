@@ -11,8 +11,6 @@ readonly needed=(
   htpasswd:apache2-utils          # its password file
   pg_ctlcluster:postgresql        # the state that a team shares
   chromium:chromium               # the reports in a browser
-  node:nodejs                     # what drives it, and the tests of the CI's scripts
-  npm:npm                         # its packages
   python3:python3                 # Ansible
   java:default-jre-headless       # Groovy, for the Jenkins pipelines
   groovy:groovy
