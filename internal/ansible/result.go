@@ -90,10 +90,12 @@ func (t *task) problem(a answer, ds diag.Diagnostics) string {
 	if a.code == cli.ExitDone {
 		return ""
 	}
-	var errs []string
+	var errs, warnings []string
 	for _, d := range ds {
 		if d.Severity == diag.Error {
 			errs = append(errs, sentence(d))
+		} else {
+			warnings = append(warnings, sentence(d))
 		}
 	}
 	switch {
@@ -101,6 +103,9 @@ func (t *task) problem(a answer, ds diag.Diagnostics) string {
 		return strings.Join(errs, "\n")
 	case a.stderr != "":
 		return a.stderr
+	case len(warnings) > 0:
+		// Such as a list that is not complete.
+		return strings.Join(warnings, "\n")
 	default:
 		return errNothing.Error()
 	}
