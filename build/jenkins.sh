@@ -79,6 +79,8 @@ lint() {
     --files '**/{Jenkinsfile,*.groovy}' --config recommended-jenkinsfile --failon warning --loglevel warning
 }
 
+# shellcheck source=build/node.sh
+. build/node.sh
 install_missing
 JAVA_HOME=$(java17)
 # They do not live long enough for the better compiler.

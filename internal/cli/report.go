@@ -152,7 +152,7 @@ func (r *reports) wanted() bool { return len(r.files) > 0 || r.results != nil }
 
 // ended writes the documents about an operation that has ended.
 func (r *reports) ended(s *session, res core.ApplyResult, who core.Run, p *plan.Plan, end view.End) {
-	if r.written || !r.wanted() {
+	if r.written || !r.wanted() || r.idle(res.Outcome) {
 		return
 	}
 	o := report.Operation{
@@ -168,6 +168,12 @@ func (r *reports) ended(s *session, res core.ApplyResult, who core.Run, p *plan.
 	r.write(o, s.redactor.String)
 }
 
+// idle reports that there is nothing to tell: resume has found nothing to take up. What was written about that operation
+// before is left as it is.
+func (r *reports) idle(outcome event.Outcome) bool {
+	return r.command == "resume" && outcome == event.Refused
+}
+
 // warnings leaves errors out: those of an operation that was begun are in its result.
 func warnings(ds diag.Diagnostics) diag.Diagnostics {
 	return slices.DeleteFunc(slices.Clone(ds), func(d diag.Diagnostic) bool { return d.Severity == diag.Error })
@@ -175,7 +181,7 @@ func warnings(ds diag.Diagnostics) diag.Diagnostics {
 
 // finish writes the documents where nothing was begun: they say why.
 func (r *reports) finish(err error) error {
-	if r.written || !r.wanted() || err == nil {
+	if r.written || !r.wanted() || err == nil || r.idle(event.Refused) {
 		return err
 	}
 	o := report.Operation{

@@ -159,10 +159,9 @@ class Scenarios extends Suite {
             go()
             result('ABORTED')
             runs(BEFORE)
-            logged('The build was aborted; everything is put back now.')
-            logged('Apply interrupted. Everything in prod is as before.')
-            logged('rollback apply: interrupted')
-            check('no second interruption, which would leave everything as it is', false, build.log.indexOf('Two interrupts') >= 0)
+            logged('The build was aborted; what it has changed is put back now.')
+            logged('Everything in prod is as before.')
+            logged('rollback resume: ')
             check('junit and the report all the same', true, build.archived.contains('rollback-out/rollback.xml'))
             check('left running', [], leftovers())
         }
@@ -261,18 +260,22 @@ class Scenarios extends Suite {
             result('FAILURE')
             logged('killed before it was done')
         }
-        scenario('rollback and what waits for it are killed: the build does not wait for ever') {
-            build.answer = CANNED
-            go(program: canned(apply: 'kill -9 "$PPID" "$$"'))
-            result('FAILURE')
-            logged('killed before it was done')
-        }
         scenario('rollback ends before an abort reaches it: aborted, and the way back is said') {
             build.answer = CANNED
             build.abortWhen = 'at work'
-            go(program: canned(apply: "trap 'echo done; exit 0' TERM; echo at work; while :; do sleep 0.1; done"))
+            go(program: canned(apply: "trap 'echo done; exit 0' TERM; echo at work; while :; do sleep 0.1; done",
+                resume: 'exit 1', history: 'echo "to prod, done"'))
             result('ABORTED')
-            logged('rollback apply: done, before it could be stopped; "rollback undo" is the way back')
+            logged('to prod, done')
+            logged('rollback resume: nothing was left to put back')
+            logged('"rollback undo" is the way back')
+        }
+        scenario('what is left after an abort needs a person: aborted, and said') {
+            build.answer = CANNED
+            build.abortWhen = 'at work'
+            go(program: canned(apply: 'echo at work; sleep 60', resume: 'exit 4', history: 'exit 0'))
+            result('ABORTED')
+            logged('rollback resume: failed, and A PERSON IS NEEDED')
         }
         ['points', 'plan'].each { String command ->
             scenario("the build is aborted during $command: nothing is applied") {

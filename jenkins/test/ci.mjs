@@ -175,8 +175,8 @@ const cancelGithub = {
   when: 'Deploying... 12-master',
   how(child) {
     child.kill('SIGINT')
-    setTimeout(() => child.kill('SIGTERM'), 1200)
-    setTimeout(() => child.kill('SIGKILL'), 1500)
+    setTimeout(() => child.kill('SIGTERM'), 100)
+    setTimeout(() => child.kill('SIGKILL'), 200)
   },
 }
 
@@ -237,7 +237,7 @@ await test('GitHub: cancelled while it rolls back: everything is put back',
     const got = await github(world, { environment: 'prod', to: yesterday }, { ...cancelGithub })
     check('apply', 'cancelled', got.apply)
     check('prod', before, await world.running())
-    contains('log', world.log, 'Apply interrupted. Everything in prod is as before.')
+    contains('log', world.log, 'Everything in prod is as before.')
   })
 
 // ---- GitLab
@@ -294,9 +294,12 @@ await test('GitLab: cancelled while it rolls back: everything is put back',
   ['--speed', '4', '--fail', 'frontend@11-master'], async (world) => {
     // GitLab's runner signals the job's process group; SIGKILL comes at once here.
     const cancel = { when: 'Deploying... 12-master', how: child => process.kill(-child.pid, 'SIGKILL') }
-    await gitlab(world, { RB_ENVIRONMENT: 'prod', RB_TO: yesterday }, cancel)
+    const got = await gitlab(world, { RB_ENVIRONMENT: 'prod', RB_TO: yesterday }, cancel)
+    world.junit = readFileSync(path.join(got.kept, 'rollback-out/rollback.xml'), 'utf8')
     check('prod', before, await world.running())
-    contains('log', world.log, 'Apply interrupted. Everything in prod is as before.')
+    contains('log', world.log, 'was broken off after')
+    contains('log', world.log, 'Everything in prod is as before.')
+    contains('JUnit', world.junit, '<failure')
   })
 
 console.log(`workflows: ${passed} passed, ${failed} failed`)

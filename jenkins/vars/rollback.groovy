@@ -98,12 +98,10 @@ int rollbackRun(Map job, String label, String script) {
 // rollbackVerdict says what an exit code of rollback means; docs/cli.md has the contract.
 String rollbackVerdict(int code) {
     Map verdicts = [
-        0: 'done, before it could be stopped; "rollback undo" is the way back',
         1: 'refused, nothing was changed; the log above says why',
         3: 'failed, and everything was put back: every app runs what it ran before',
         4: 'failed, and A PERSON IS NEEDED: something is not as before; the log above says what runs where',
         5: 'somebody else is rolling this environment back, nothing was changed; the log above says who',
-        125: 'killed before it was done; "rollback status" says how far it came, "rollback resume" takes it up',
         126: 'the program on this agent is too old; the log above says which one is needed',
         127: 'the program is missing on this agent; the log above says where it was looked for',
         130: 'interrupted; the log above says what is where',
@@ -220,88 +218,37 @@ exit "$code"
     }
 }
 
-// rollbackFollow gives the beginning of a script that follows a rollback which runs on its own: it prints what the
-// rollback says, asks it once to stop if the script is asked to, and ends with its exit code.
-String rollbackFollow() {
-    return '''#!/bin/sh
-set -eu
-stopping=''
-# It is asked once: that is enough to put everything back.
-stop() {
-  if [ -s rollback-out/run/pid ] && ! [ -e rollback-out/run/stopped ]; then
-    kill -TERM "$(cat rollback-out/run/pid)" 2>/dev/null || :
-    : >rollback-out/run/stopped
-  fi
-}
-show() {
-  seen=$(cat rollback-out/run/seen 2>/dev/null || echo 0)
-  size=$(wc -c <rollback-out/apply.log)
-  [ "$size" -gt "$seen" ] || return 0
-  tail -c "+$((seen + 1))" rollback-out/apply.log | head -c "$((size - seen))" || :
-  echo "$((size + 0))" >rollback-out/run/seen
-}
-# Whether the rollback, and the shell that waits for it, have been killed.
-gone() {
-  [ -s rollback-out/run/runner ] && ! kill -0 "$(cat rollback-out/run/runner)" 2>/dev/null
-}
-follow() {
-  until [ -s rollback-out/run/code ]; do
-    show
-    [ -z "$stopping" ] || stop
-    if gone && ! [ -s rollback-out/run/code ]; then
-      show
-      exit 125
-    fi
-    sleep 1 || :
-  done
-  show
-  exit "$(cat rollback-out/run/code)"
-}
-'''
-}
-
 // rollbackApply, on a node: applies the plan that was archived, and nothing else.
 //
-// Jenkins aborts a step with SIGTERM to every process that descends from it or carries its cookie, some of them twice,
-// and with SIGKILL five seconds later. Putting everything back takes longer. So rollback runs where Jenkins does not
-// find it: not as a descendant, and without the cookies. The step follows what it says, hands one SIGTERM on, and if
-// Jenkins gives the step up, another one follows until everything is back.
+// Jenkins aborts a step with SIGTERM, at which rollback puts everything back, and with SIGKILL five seconds later,
+// which may be too soon. What is left then is on record, and put back by another step, on the same node.
 void rollbackApply(Map job) {
     int code = 0
     unstash('rollback-plan')
     try {
-        code = rollbackRun(job, 'Roll back', rollbackFollow() + '''
-rm -rf rollback-out/run rollback-out/rollback.html rollback-out/rollback.xml
-mkdir rollback-out/run
-: >rollback-out/apply.log
-(
-  exec env -u JENKINS_NODE_COOKIE -u JENKINS_SERVER_COOKIE -u HUDSON_COOKIE -u HUDSON_SERVER_COOKIE sh -c '
-    echo "$$" >rollback-out/run/runner
-    "$RB_PROGRAM" apply rollback-out/rollback.plan ${RB_POLICY:+"--file=$RB_POLICY"} \\
-      ${RB_APPROVER:+"--approved-by=$RB_APPROVER"} ${RB_REASON:+"--reason=$RB_REASON"} \\
-      ${RB_TICKET:+"--ticket=$RB_TICKET"} \\
-      --report=rollback-out/rollback.html --report=rollback-out/rollback.xml &
-    echo "$!" >rollback-out/run/pid
-    code=0
-    wait "$!" || code=$?
-    echo "$code" >rollback-out/run/code.new
-    mv rollback-out/run/code.new rollback-out/run/code
-  ' </dev/null >>rollback-out/apply.log 2>&1 &
-)
-trap 'stopping=yes' TERM INT HUP
-follow
+        code = rollbackRun(job, 'Roll back', '''#!/bin/sh
+rm -f rollback-out/rollback.html rollback-out/rollback.xml
+exec "$RB_PROGRAM" apply rollback-out/rollback.plan ${RB_POLICY:+"--file=$RB_POLICY"} \\
+  ${RB_APPROVER:+"--approved-by=$RB_APPROVER"} ${RB_REASON:+"--reason=$RB_REASON"} \\
+  ${RB_TICKET:+"--ticket=$RB_TICKET"} \\
+  --report=rollback-out/rollback.html --report=rollback-out/rollback.xml
 ''')
     } catch (FlowInterruptedException aborted) {
-        echo('The build was aborted; everything is put back now.')
-        code = rollbackRun(job, 'Put everything back', rollbackFollow() + '''
-stopping=yes
-follow
+        echo('The build was aborted; what it has changed is put back now.')
+        code = rollbackRun(job, 'Put everything back', '''#!/bin/sh
+set -eu
+code=0
+"$RB_PROGRAM" resume --restore "--env=$RB_ENVIRONMENT" ${RB_POLICY:+"--file=$RB_POLICY"} \\
+  --lock-timeout=10m --reason='The build was aborted.' \\
+  --report=rollback-out/rollback.html --report=rollback-out/rollback.xml || code=$?
+"$RB_PROGRAM" history "--env=$RB_ENVIRONMENT" ${RB_POLICY:+"--file=$RB_POLICY"} --limit=1
+exit "$code"
 ''')
-        echo('rollback apply: ' + rollbackVerdict(code))
+        echo('rollback resume: ' + (code != 1 ? rollbackVerdict(code) : 'nothing was left to put back; the table ' +
+            'above says how it ended, and "rollback undo" is the way back of what is done'))
         throw aborted
     } finally {
         junit(testResults: 'rollback-out/rollback.xml', allowEmptyResults: true)
-        // Not apply.log: the console has it, and only there secrets are masked.
         archiveArtifacts(allowEmptyArchive: true, artifacts: 'rollback-out/rollback.html, rollback-out/rollback.xml')
     }
     if (code != 0) {
