@@ -143,7 +143,7 @@ func releaseMatrix(b *strings.Builder, m *plan.Matrix) {
 const mostTagLength = 24
 
 func markdownCell(c plan.MatrixCell) string {
-	sign, _ := mark(c.Mark)
+	sign, _ := view.Sign(c.Mark)
 	text := sign
 	if c.Tag != "" {
 		text += " " + view.MarkdownCell(ansi.Truncate(c.Tag, mostTagLength, "…"))

@@ -8,6 +8,7 @@ import (
 	"github.com/rollback-project/rollback/core/plan"
 	"github.com/rollback-project/rollback/core/point"
 	"github.com/rollback-project/rollback/internal/term"
+	"github.com/rollback-project/rollback/internal/view"
 )
 
 // Sizes of the matrix, in pixels.
@@ -110,7 +111,7 @@ func drawRow(r plan.MatrixRow, now string, y int) row {
 	out.Short = ansi.Truncate(out.Name, mostName, "…")
 	from := -1
 	for i, c := range r.Cells {
-		sign, meaning := mark(c.Mark)
+		sign, meaning := view.Sign(c.Mark)
 		x := namesWidth + i*columnWidth + (columnWidth-boxWidth)/2
 		b := box{
 			X: x, Y: y + (rowHeight-boxHeight)/2, Middle: x + boxWidth/2, TextY: y + rowHeight/2 + 4,
@@ -169,7 +170,7 @@ func legendOf(m *plan.Matrix) [][2]string {
 	seen := map[string]bool{}
 	for _, r := range m.Rows {
 		for _, c := range r.Cells {
-			sign, meaning := mark(c.Mark)
+			sign, meaning := view.Sign(c.Mark)
 			if !seen[sign] {
 				seen[sign] = true
 				out = append(out, [2]string{sign, meaning})

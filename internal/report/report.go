@@ -10,7 +10,6 @@ import (
 	"github.com/rollback-project/rollback/core/apply"
 	"github.com/rollback-project/rollback/core/event"
 	"github.com/rollback-project/rollback/core/plan"
-	"github.com/rollback-project/rollback/core/point"
 	"github.com/rollback-project/rollback/internal/view"
 	"github.com/rollback-project/rollback/sdk/diag"
 )
@@ -159,28 +158,6 @@ func label(i plan.Image) string {
 		return view.ShortDigest(i.Digest)
 	}
 	return view.Tag(i.Image)
-}
-
-// mark is the sign of a cell of the matrix, and its meaning.
-func mark(m point.Mark) (sign, meaning string) {
-	switch m {
-	case point.MarkReleased:
-		return "●", "released"
-	case point.MarkGapFilled:
-		return "○", "no release: filled with the nearest earlier one"
-	case point.MarkKept:
-		return "=", "no release: stays as it runs"
-	case point.MarkMissing:
-		return "∅", "nothing to go back to"
-	case point.MarkRefused:
-		return "✗", "refused by the gap-fill rule"
-	case point.MarkUnpullable:
-		return "!", "image is incomplete"
-	case point.MarkQuarantined:
-		return "#", "known bad"
-	default:
-		return "?", "could not be read"
-	}
 }
 
 // facts is a plan's summary in words.

@@ -51,6 +51,16 @@ var marks = []struct {
 	{point.MarkQuarantined, mark{unicode: "#", ascii: "#", meaning: "known bad", paint: term.Paint.Red}},
 }
 
+// Sign is how a mark is shown, and what it means; one of a later version is a question.
+func Sign(m point.Mark) (sign, meaning string) {
+	for _, known := range marks {
+		if known.of == m {
+			return known.unicode, known.meaning
+		}
+	}
+	return "?", string(m)
+}
+
 func plainly(_ term.Paint, s string) string { return s }
 
 // markOf is how a cell is shown; a mark of a later version is shown as a question.
