@@ -113,7 +113,7 @@ func OperationPage(w io.Writer, o Operation) error {
 }
 
 func operationFacts(o Operation) []fact {
-	facts := []fact{{Name: "operation", Text: o.ID}, {Name: "began", Text: clock(o.Began)}, {Name: "took", Text: view.Seconds(o.Duration)}}
+	facts := []fact{{Name: "operation", Text: o.ID}, {Name: "began", Text: clock(o.Began)}, {Name: "took", Text: view.Seconds(o.Duration)}, {Name: "exit code", Text: fmt.Sprint(o.ExitCode)}}
 	for _, f := range []fact{
 		{"operator", o.Operator, ""},
 		{"approved by", o.ApprovedBy, ""},

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jstemmer/go-junit-report/v2/junit"
 
+	"github.com/rollback-project/rollback/core"
 	"github.com/rollback-project/rollback/core/apply"
 	"github.com/rollback-project/rollback/core/event"
 	"github.com/rollback-project/rollback/core/plan"
@@ -107,6 +108,7 @@ func sampleOperation(text string, outcome event.Outcome) Operation {
 		Quarantined: []string{"reg.example.com/a:12-master" + text}, Held: []string{"/ds/prod/a" + text},
 	}
 	apps := o.Result.Apps
+	o.ExitCode = core.ExitCode(o.Result)
 	switch outcome {
 	case event.Restored:
 		o.Result.Err = errors.New("/ds/prod/b crashes" + text)
