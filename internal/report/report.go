@@ -43,6 +43,9 @@ type Operation struct {
 func (o Operation) verdict() (words string, class verdictClass) {
 	switch o.Result.Outcome {
 	case event.Done:
+		if o.Result.Unrecorded != nil {
+			return "Done, but that could not be recorded", fair
+		}
 		return "Done: every app runs what was planned", good
 	case event.Nothing:
 		return "Nothing was to do", good

@@ -282,6 +282,18 @@ func TestResultsAreJUnit(t *testing.T) {
 	}
 }
 
+// TestAnEndThatIsNotOnRecordIsNoSuccess: the next operation is refused until somebody has looked.
+func TestAnEndThatIsNotOnRecordIsNoSuccess(t *testing.T) {
+	o := sampleOperation("", event.Done)
+	o.Result.Unrecorded = errors.New("the disk is full")
+	for name, write := range map[string]func(io.Writer, Operation) error{"page": OperationPage, "JUnit": OperationJUnit, "Markdown": OperationMarkdown} {
+		got := render(t, func(w io.Writer) error { return write(w, o) })
+		if !strings.Contains(got, "could not be recorded") || !strings.Contains(got, "the disk is full") {
+			t.Errorf("%s says nothing of it", name)
+		}
+	}
+}
+
 // TestAPageOfALargePlanCanBeRead: 500 apps at 60 points.
 func TestAPageOfALargePlanCanBeRead(t *testing.T) {
 	p := &plan.Plan{Environment: "prod", To: "2019-06-30", Matrix: &plan.Matrix{Current: 59, Target: 3}}
