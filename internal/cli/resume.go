@@ -22,6 +22,7 @@ type resumeOptions struct {
 	operating
 	reporting
 	operation        string
+	plan             string
 	restore, abandon bool
 }
 
@@ -34,7 +35,7 @@ func newResume(g *global) *cobra.Command {
 		Long: `Take up an operation whose process has died. One that was on its way is finished: deployments that run are followed,
 waves that are left are deployed. One that was failing is put back. Either is said, and recorded.
 
-Without OPERATION it is the unfinished one of the environment. An operation that ended in need of a person may be taken
+Without OPERATION it is the unfinished one of the environment, and with --plan only the one that has applied that plan. An operation that ended in need of a person may be taken
 up as well, by its id: everything is put back once more.
 
 Exit codes: 0 finished, 3 everything was put back, 4 a person is needed, 5 somebody is at it.`,
@@ -43,6 +44,9 @@ Exit codes: 0 finished, 3 everything was put back, 4 a person is needed, 5 someb
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				o.operation = args[0]
+			}
+			if o.plan != "" && o.operation != "" {
+				return usageError{err: errors.New("--plan and OPERATION exclude each other"), cmd: cmd.CommandPath()}
 			}
 			if o.restore && o.abandon {
 				return usageError{err: errors.New("--restore and --abandon exclude each other"), cmd: cmd.CommandPath()}
@@ -53,6 +57,7 @@ Exit codes: 0 finished, 3 everything was put back, 4 a person is needed, 5 someb
 	f := cmd.Flags()
 	o.operating.register(f)
 	o.reporting.register(cmd)
+	f.StringVar(&o.plan, "plan", "", "the operation that has applied the saved plan in `FILE`, and no other")
 	f.BoolVar(&o.restore, "restore", false, "put everything back, also where it could be finished")
 	f.BoolVar(&o.abandon, "abandon", false, "change nothing; record that somebody has taken care of the apps")
 	return cmd
@@ -66,6 +71,9 @@ func runResume(ctx context.Context, g *global, o resumeOptions) error {
 		return err
 	}
 	defer s.close()
+	if o.operation, err = s.appliedBy(ctx, o); err != nil {
+		return s.fail("Not resumed", err)
+	}
 	env, err := s.engine.Environment(s.env)
 	if err != nil {
 		return s.fail("Environment not found", err)
@@ -84,6 +92,25 @@ func runResume(ctx context.Context, g *global, o resumeOptions) error {
 	return s.operate(ctx, op.Plan, run, func(ctx context.Context) core.ApplyResult {
 		return s.engine.Resume(ctx, core.ResumeRequest{Environment: env, Operation: op.OperationID, PutBack: o.restore, Abandon: o.abandon, Run: run})
 	})
+}
+
+// appliedBy is the operation that was asked for: by its id, or by the plan that it has applied.
+func (s *session) appliedBy(ctx context.Context, o resumeOptions) (string, error) {
+	if o.plan == "" {
+		return o.operation, nil
+	}
+	p, err := plan.Load(s.path(o.plan))
+	if err != nil {
+		return "", err
+	}
+	if s.env == "" {
+		s.env = p.Environment
+	}
+	id, err := s.engine.State.PlanClaimedBy(ctx, p.ID)
+	if err == nil && id == "" {
+		err = fmt.Errorf("resume: the plan %s has not been applied, so nothing is to be taken up", term.Clean(o.plan))
+	}
+	return id, err
 }
 
 // announce says what was broken off where, and what is done about it.

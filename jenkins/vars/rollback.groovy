@@ -238,7 +238,7 @@ exec "$RB_PROGRAM" apply rollback-out/rollback.plan ${RB_POLICY:+"--file=$RB_POL
         code = rollbackRun(job, 'Put everything back', '''#!/bin/sh
 set -eu
 code=0
-"$RB_PROGRAM" resume --restore "--env=$RB_ENVIRONMENT" ${RB_POLICY:+"--file=$RB_POLICY"} \\
+"$RB_PROGRAM" resume --restore --plan=rollback-out/rollback.plan ${RB_POLICY:+"--file=$RB_POLICY"} \\
   --lock-timeout=10m --reason='The build was aborted.' \\
   --report=rollback-out/rollback.html --report=rollback-out/rollback.xml || code=$?
 "$RB_PROGRAM" history "--env=$RB_ENVIRONMENT" ${RB_POLICY:+"--file=$RB_POLICY"} --limit=1
